@@ -1,0 +1,37 @@
+"""The process around the command line: `backstay` and `python -m backstay` start here.
+
+It prepares what must be true before anything else is imported, turns signals into exceptions so that every `with` and
+`finally` below cleans up, and hands the arguments to `cli.main.run`, which decides the exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked this process to end; treated everywhere as Ctrl-C is."""
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit status."""
+    # gRPC's fork handlers cost a thread and can deadlock; it reads this once, when it is imported.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What the parent chose to ignore stays ignored: that is how nohup works.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
+    from backstay.cli.main import run
+
+    return run(sys.argv[1:])
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(signal.Signals(number).name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The table of all commands: where each is written, under which heading it is listed, and its one line of help.
+
+`groups.py` builds the command tree from this table and imports a command's module only when that command runs or shows
+its own help, so this module must import nothing of backstay. A module named here holds one click command under the name
+`command`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Section(Enum):
+    """The headings of `backstay --help`, in their order."""
+
+    SNAPSHOTS = "Snapshots"
+    LOOK_INSIDE = "Look inside"
+    LEARN = "Learn and diagnose"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command. `path` is what the user types after `backstay`; all words but the last are groups."""
+
+    path: str
+    section: Section
+    summary: str
+    module: str
+
+
+GROUPS: dict[str, str] = {
+    "snapshot": "Save, check and restore snapshots",
+}
+"""The summary of every group."""
+
+TABLE: tuple[Entry, ...] = (
+    Entry(
+        "explain",
+        Section.LEARN,
+        "Say what an error or a finding means, and what to do",
+        "backstay.cli.learn.explain",
+    ),
+    Entry(
+        "completion",
+        Section.LEARN,
+        "Print the completion script for a shell",
+        "backstay.cli.learn.completion",
+    ),
+)

@@ -1,0 +1,3 @@
+"""Commands about backstay itself."""
+
+__all__: list[str] = []

@@ -1,0 +1,367 @@
+"""Every error backstay can raise, declared once: its code, exit status, whose side it is on, and the next step.
+
+Code raises `SOME_KIND.error(what=..., where=..., why=...)`. The command line renders `what / where / why / next step`,
+the exit status comes from the kind, and `backstay explain CODE` prints the meaning from this catalogue. An error code is
+stable API; its words may improve. Integrity problems never come back as `False`: they are raised, or they are a finding.
+
+Commands that keep etcd's exit statuses (`snapshot save|status|restore`, `hashkv`) translate in the command line; the
+statuses here are backstay's own (docs/reference/exit-codes.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of backstay's own commands; stable API."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    WARNINGS = 3
+    VERIFICATION_FAILED = 4
+    NOT_RESTORABLE = 5
+    TAMPERED = 6
+    KEY_OR_PERMISSION = 7
+    STORAGE = 8
+    REFUSED = 9
+    NO_REPOSITORY = 10
+    LEASE_HELD = 11
+    SOURCE_UNREACHABLE = 12
+    TRANSIENT = 75
+    INTERRUPTED = 130
+
+
+class Side(Enum):
+    """Whose turn it is to act."""
+
+    YOU = "you"
+    CLUSTER = "the cluster"
+    STORAGE = "the storage"
+    BACKSTAY = "backstay"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """One declared error. `meaning` and `next_step` are what `backstay explain` prints."""
+
+    code: str
+    exit_status: ExitStatus
+    side: Side
+    meaning: str
+    next_step: str
+    retryable: bool = False
+
+    def error(self, what: str, *, where: str = "", why: str = "", next_step: str = "") -> BackstayError:
+        """An error of this kind; a `next_step` given here is more specific than the catalogue's and replaces it."""
+        return BackstayError(self, what, where=where, why=why, next_step=next_step or self.next_step)
+
+
+class BackstayError(Exception):
+    """What went wrong, where, why, and what to do next. `kind` carries code, exit status and whether a retry can help."""
+
+    def __init__(self, kind: ErrorKind, what: str, *, where: str = "", why: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.what = what
+        self.where = where
+        self.why = why
+        self.next_step = next_step or kind.next_step
+
+    def __str__(self) -> str:
+        text = self.what
+        if self.where:
+            text += f" ({self.where})"
+        if self.why:
+            text += f": {self.why}"
+        return text
+
+
+class FormatError(BackstayError):
+    """Bytes that are not what their format promises. `offset` counts from the start of the buffer that was given."""
+
+    def __init__(self, what: str, *, offset: int, where: str = "", why: str = "") -> None:
+        super().__init__(FORMAT_INVALID, what, where=where or f"offset {offset}", why=why)
+        self.offset = offset
+
+
+_catalogue: dict[str, ErrorKind] = {}
+
+
+def _declare(
+    code: str,
+    exit_status: ExitStatus,
+    side: Side,
+    meaning: str,
+    next_step: str,
+    *,
+    retryable: bool = False,
+) -> ErrorKind:
+    kind = ErrorKind(code, exit_status, side, meaning, next_step, retryable)
+    if code in _catalogue:
+        raise ValueError(f"error code {code!r} is declared twice")
+    _catalogue[code] = kind
+    return kind
+
+
+def catalogue() -> dict[str, ErrorKind]:
+    """Every declared error by its code, in the order of declaration."""
+    return dict(_catalogue)
+
+
+# Files and formats.
+
+FORMAT_INVALID = _declare(
+    "format-invalid",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.STORAGE,
+    "Bytes of a file are not what its format promises: the file is damaged, cut short, or not of this format.",
+    "run `backstay snapshot verify FILE` for all findings, and take another copy of the file",
+)
+SNAPSHOT_INVALID = _declare(
+    "snapshot-invalid",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.STORAGE,
+    "A snapshot failed a check that it must pass before it may be kept or restored.",
+    "take a new snapshot from a healthy member, or restore an older one that verifies",
+)
+TRAILER_MISSING = _declare(
+    "trailer-missing",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.YOU,
+    "The file has no SHA-256 trailer: it is a copy of `member/snap/db`, or it was cut short.",
+    "if it is a whole copy of `member/snap/db` of a stopped member, restore it with `--skip-hash-check`",
+)
+TRAILER_MISMATCH = _declare(
+    "trailer-mismatch",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.STORAGE,
+    "The SHA-256 at the end of the snapshot does not fit the bytes before it: the file changed after it was saved.",
+    "use another copy of this snapshot; `--skip-hash-check` would restore the damage too",
+)
+LOG_INVALID = _declare(
+    "log-invalid",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.STORAGE,
+    "The write-ahead log of a data directory is damaged in a place where a crash cannot have damaged it.",
+    "keep the directory as evidence and restore the newest snapshot that verifies",
+)
+DIRECTORY_INCONSISTENT = _declare(
+    "directory-inconsistent",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.STORAGE,
+    "The files of a data directory do not fit together, for example a database newer than its log.",
+    "restore the database alone with `backstay snapshot restore DIR/member/snap/db --skip-hash-check`",
+)
+DIRECTORY_IN_USE = _declare(
+    "directory-in-use",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "A running etcd holds the lock of this data directory; its files change while they are read.",
+    "use `live` (or `--endpoints`) to read a running member, or stop it first",
+)
+REVISION_COMPACTED = _declare(
+    "revision-compacted",
+    ExitStatus.NOT_RESTORABLE,
+    Side.YOU,
+    "The wanted revision is older than the compact revision; its history is no longer in the store.",
+    "ask for a revision at or above the compact revision, or use an older snapshot",
+)
+REVISION_FUTURE = _declare(
+    "revision-future",
+    ExitStatus.NOT_RESTORABLE,
+    Side.YOU,
+    "The wanted revision is newer than the newest one in the store.",
+    "ask for a revision up to the current one, or use a newer snapshot",
+)
+KEY_NOT_FOUND = _declare(
+    "key-not-found",
+    ExitStatus.ERROR,
+    Side.YOU,
+    "The key does not exist at that revision.",
+    "list what is there with `backstay keys SOURCE PREFIX`",
+)
+SOURCE_NOT_FOUND = _declare(
+    "source-not-found",
+    ExitStatus.SOURCE_UNREACHABLE,
+    Side.YOU,
+    "The file or directory that should be read does not exist.",
+    "check the path",
+)
+SOURCE_UNREADABLE = _declare(
+    "source-unreadable",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The file or directory exists but this user may not read it.",
+    "run the command with sudo, or as a member of the group that owns the file",
+)
+SOURCE_UNKNOWN = _declare(
+    "source-unknown",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The source is neither a snapshot file, nor an etcd data directory, nor `live`.",
+    "name a snapshot file, a data directory (the one that holds `member/`), or `live`",
+)
+
+# Targets.
+
+TARGET_EXISTS = _declare(
+    "target-exists",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The target exists and is not empty; backstay never overwrites.",
+    "choose another target, or move the old one aside yourself",
+)
+TARGET_UNWRITABLE = _declare(
+    "target-unwritable",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The target cannot be written: no permission, or a read-only file system.",
+    "choose a writable target, or run the command as a user who may write there",
+)
+TARGET_FULL = _declare(
+    "target-full",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The file system of the target is full (space, inodes or quota).",
+    "free space or choose another target; nothing was left behind",
+)
+INPUT_OUTPUT = _declare(
+    "input-output",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The operating system reported an input/output error.",
+    "check the disk (dmesg, SMART) and try another one",
+)
+
+# Talking to a living etcd.
+
+ENDPOINT_UNREACHABLE = _declare(
+    "endpoint-unreachable",
+    ExitStatus.SOURCE_UNREACHABLE,
+    Side.CLUSTER,
+    "No connection to the endpoint: nothing listens there, or the network does not let us through.",
+    "check that etcd runs and the address and port are right: `ss -ltn | grep 2379`",
+    retryable=True,
+)
+ENDPOINT_TLS = _declare(
+    "endpoint-tls",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The TLS handshake with the endpoint failed: wrong CA, missing or expired certificate, or plain text against TLS.",
+    "check --cacert, --cert and --key, their dates with `openssl x509 -noout -dates`, and http:// or https://",
+)
+CREDENTIALS_UNREADABLE = _declare(
+    "credentials-unreadable",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "A certificate or key file that was given or found cannot be read.",
+    "run the command with sudo, or as a member of the group that owns the file",
+)
+CREDENTIALS_INVALID = _declare(
+    "credentials-invalid",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "A certificate or key file is not what it should be: not PEM, expired, or the key does not belong to the certificate.",
+    "name the right files with --cacert, --cert and --key",
+)
+AUTHENTICATION_FAILED = _declare(
+    "authentication-failed",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "etcd refused the user name, the password or the token.",
+    "check --user and --password",
+)
+PERMISSION_DENIED = _declare(
+    "permission-denied",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "etcd's own access control refused the request.",
+    "use a user that holds the role root (snapshots and hashes need it)",
+)
+REQUEST_REFUSED = _declare(
+    "request-refused",
+    ExitStatus.ERROR,
+    Side.CLUSTER,
+    "etcd answered the request with an error.",
+    "read the reason; etcd's log has more",
+)
+DEADLINE_EXCEEDED = _declare(
+    "deadline-exceeded",
+    ExitStatus.TRANSIENT,
+    Side.CLUSTER,
+    "No answer within the deadline; the member is overloaded, stopped, or has no quorum.",
+    "check the member's health, or give more time with --command-timeout",
+    retryable=True,
+)
+CLUSTER_UNAVAILABLE = _declare(
+    "cluster-unavailable",
+    ExitStatus.TRANSIENT,
+    Side.CLUSTER,
+    "The member answered, but cannot serve the request now: no leader, a leader that changes, or a member that stops.",
+    "wait for the election and try again; `etcdctl endpoint status --cluster` shows the leader",
+    retryable=True,
+)
+STREAM_BROKEN = _declare(
+    "stream-broken",
+    ExitStatus.TRANSIENT,
+    Side.CLUSTER,
+    "The stream from etcd ended before it was complete.",
+    "try again; the member may have restarted",
+    retryable=True,
+)
+NO_HEALTHY_ENDPOINT = _declare(
+    "no-healthy-endpoint",
+    ExitStatus.SOURCE_UNREACHABLE,
+    Side.CLUSTER,
+    "None of the endpoints is healthy enough for the request.",
+    "see what each endpoint said; with etcd down, use a snapshot or the data directory instead of `live`",
+    retryable=True,
+)
+NO_ETCD_FOUND = _declare(
+    "no-etcd-found",
+    ExitStatus.SOURCE_UNREACHABLE,
+    Side.YOU,
+    "No etcd was named and none was found in the usual places of this host.",
+    "name one with --endpoints (and --cacert, --cert, --key)",
+)
+MEMBERS_DISAGREE = _declare(
+    "members-disagree",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.CLUSTER,
+    "Members of one cluster answer different HashKV values for the same revision: their data has diverged.",
+    "do not compact or restart; save a snapshot of every member and find the odd one out",
+)
+
+# The command line.
+
+USAGE = _declare(
+    "usage",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The arguments do not fit together.",
+    "see `--help` of the command",
+)
+CODE_UNKNOWN = _declare(
+    "code-unknown",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "No error or finding has this code.",
+    "`backstay explain` without a code lists them all",
+)
+INTERRUPTED = _declare(
+    "interrupted",
+    ExitStatus.INTERRUPTED,
+    Side.YOU,
+    "The command was interrupted; nothing was left behind.",
+    "run it again",
+)
+UNEXPECTED = _declare(
+    "unexpected",
+    ExitStatus.ERROR,
+    Side.BACKSTAY,
+    "A defect in backstay: something happened that its authors did not foresee.",
+    "report it with the text of the error; `--log-format json` prints the traceback",
+)

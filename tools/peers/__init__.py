@@ -1,0 +1,1 @@
+"""Real etcd releases for the tests: which (`versions.toml`), from where (`sources`), to where (`catalogue`)."""

