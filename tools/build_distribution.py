@@ -25,6 +25,8 @@ def main() -> int:
         return 1
     wheels = list(target.glob("*.whl"))
     archives = list(target.glob("*.tar.gz"))
+    if run([sys.executable, "-m", "tools.generate_manpages", str(ROOT / "build" / "man")]) != 0:
+        return 1
     if len(wheels) != 1 or len(archives) != 1:
         sys.stderr.write(f"dist: expected one wheel and one sdist, found {len(wheels)} and {len(archives)}\n")
         return 1
