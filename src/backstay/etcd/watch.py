@@ -31,6 +31,9 @@ from backstay.values import Revision
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Pauses between attempts to bring a broken watch back; the last one repeats."""
 
+NOW = Revision(0)
+"""As `start_revision`: only what changes from now on."""
+
 _COMPACTED = "required revision has been compacted"
 
 
@@ -81,7 +84,7 @@ class WatchRequest:
 
     key: bytes
     range_end: bytes = b""
-    start_revision: Revision = Revision(0)
+    start_revision: Revision = NOW
     previous: bool = False
     progress_notify: bool = False
     fragment: bool = False
@@ -266,7 +269,8 @@ class Watcher(Iterator[WatchBatch]):
         self.cancel()
 
     def _open(self) -> Stream[rpc.WatchResponse]:
-        self._requests = requests = queue.SimpleQueue()
+        requests: queue.SimpleQueue[rpc.WatchRequest | None] = queue.SimpleQueue()
+        self._requests = requests
         self._position.begin_again()
         requests.put(self._position.request().message())
         stream = self._caller.stream(methods.WATCH, iter(requests.get, None))

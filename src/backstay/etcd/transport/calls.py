@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -26,6 +26,7 @@ from backstay.etcd.transport import channel, diagnosis, failures
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
+Message_co = TypeVar("Message_co", covariant=True)
 
 _PASSED_OVER = frozenset({errors.ENDPOINT_UNREACHABLE.code, errors.ENDPOINT_TLS.code})
 
@@ -43,10 +44,18 @@ class Link:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class _Answers(Protocol[Message_co]):
+    """What gRPC returns for a call with a stream of answers; its library has no public name for it."""
+
+    def __next__(self) -> Message_co: ...
+
+    def cancel(self) -> object: ...
+
+
 class Stream(Iterator[Response]):
     """A running call with a stream of answers; failures come out as `grpc.RpcError`."""
 
-    def __init__(self, link: Link, call: grpc.CallIterator[Response], token: str) -> None:
+    def __init__(self, link: Link, call: _Answers[Response], token: str) -> None:
         self.link = link
         self.token = token
         self._call = call
@@ -153,7 +162,7 @@ class Caller:
             else:
                 single = link.channel.unary_stream(method.path, method.serialize, method.parse)
                 call = single(cast(Request, request), timeout=timeout_seconds, metadata=metadata)
-            return Stream(link, cast("grpc.CallIterator[Response]", call), token)
+            return Stream(link, cast(_Answers[Response], call), token)
         raise together(problems)
 
     def link(self, endpoint: Endpoint) -> Link:

@@ -93,9 +93,11 @@ def _handshake(endpoint: Endpoint, credentials: Credentials, timeout_seconds: fl
 def _speaks_tls(endpoint: Endpoint, timeout_seconds: float) -> bool:
     context = certificates.handshake_context(Credentials(), verify=False)
     try:
-        with certificates.connect(endpoint, timeout_seconds) as plain:
-            with context.wrap_socket(plain, server_hostname=endpoint.host):
-                return True
+        with (
+            certificates.connect(endpoint, timeout_seconds) as plain,
+            context.wrap_socket(plain, server_hostname=endpoint.host),
+        ):
+            return True
     except ssl.SSLError as problem:
         # An alert of the other side is TLS too (it may want a certificate in TLS 1.2); noise is not.
         return "alert" in str(problem).lower() and "protocol version" not in str(problem).lower()
