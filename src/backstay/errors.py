@@ -335,6 +335,16 @@ MEMBERS_DISAGREE = _declare(
     "do not compact or restart; save a snapshot of every member and find the odd one out",
 )
 
+# The machine.
+
+HOST_REFUSED = _declare(
+    "host-refused",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The service manager, the container runtime or the kernel of this host refused what was asked of it.",
+    "run the command with sudo; read the reason and the unit's journal",
+)
+
 # The command line.
 
 USAGE = _declare(
