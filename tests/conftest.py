@@ -40,21 +40,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name each release that is not here, the reason, and how many tests did not run for want of it."""
+    """Name each peer that is not here, the reason, and how many tests did not run for want of it."""
     skipped: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         _, found, rest = reason.partition(peers.NOT_FOUND)
         if found:
-            version = rest.partition(":")[0]
-            skipped[version] = skipped.get(version, 0) + 1
+            name = rest.partition(":")[0]
+            skipped[name] = skipped.get(name, 0) + 1
     absent = peers.missing()
     if not absent and not skipped:
         return
     terminalreporter.section("peers not found")
-    for version in [*absent, *(version for version in skipped if version not in absent)]:
-        reason = absent.get(version, "not here")
-        terminalreporter.write_line(f"etcd {version}: {skipped.get(version, 0)} tests did not run ({reason})")
+    for name in [*absent, *(name for name in skipped if name not in absent)]:
+        reason = absent.get(name, "not here")
+        terminalreporter.write_line(f"{name}: {skipped.get(name, 0)} tests did not run ({reason})")
 
 
 @pytest.fixture(params=peers.VERSIONS, ids=lambda version: f"etcd-{version}")

@@ -22,7 +22,7 @@ def fake(directory: Path, version: str) -> PeerRelease:
 
 
 def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
-    releases = catalogue.wanted()
+    releases = [release for release in catalogue.wanted() if release.is_etcd]
     assert {release.version.rsplit(".", 1)[0] for release in releases} == {"3.4", "3.5", "3.6", "3.7"}
     for release in releases:
         if release.source == "go":
@@ -31,6 +31,29 @@ def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
                 assert f"go.etcd.io/etcd/{program}/v3 v{release.version}\n" in module
         else:
             assert release.sha256
+
+
+def test_the_versions_file_names_the_servers_that_blob_stores_are_tested_against() -> None:
+    tools = {release.name: release for release in catalogue.wanted() if not release.is_etcd}
+    assert set(tools) == {"versitygw", "sshd"}
+    gateway = tools["versitygw"]
+    module = catalogue.module_directory(gateway)
+    assert f"github.com/versity/versitygw v{gateway.version}\n" in (module / "go.mod").read_text(encoding="utf-8")
+    assert sources.go_packages(module) == ["github.com/versity/versitygw/cmd/versitygw"]
+    assert catalogue.place(gateway, Path("/cache")) == Path(f"/cache/versitygw-{gateway.version}")
+
+
+def test_a_tool_is_known_by_its_name_and_finds_its_libraries(tmp_path: Path) -> None:
+    (sshd,) = catalogue.parse(
+        '[[tool]]\nname = "sshd"\nversion = "9.2"\nsource = "debian"\npackages = ["a"]\nprograms = {sshd = "b"}\n'
+        'libraries = ["lib*"]\nanswer = ["sshd", "-V"]\nanswer_pattern = "SSH_(\\\\S+)"'
+    )
+    assert (sshd.key, sshd.label) == ("sshd", "sshd 9.2")
+    program = tmp_path / "sshd"
+    program.write_text('#!/bin/sh\necho "SSH_9.2 $LD_LIBRARY_PATH" >&2\n', encoding="utf-8")
+    program.chmod(0o755)
+    assert catalogue.fault(sshd, tmp_path) == ""
+    assert catalogue.running_environment(sshd, tmp_path)["LD_LIBRARY_PATH"] == str(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +65,8 @@ def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
         ('[[peer]]\nversion = "3.5.1"\nsource = "go"\n[[peer]]\nversion = "3.5.1"\nsource = "go"', "twice"),
         ('[[peer]]\nversion = "3.5.1"\nsource = "wheel"\nprograms = {etcd = "a", etcdctl = "b"}', "requirement"),
         ('[[peer]]\nversion = "3.5.1"\nsource = "debian"\nprograms = {etcd = "a", etcdctl = "b"}', "packages"),
+        ('[[tool]]\nversion = "1"\nsource = "go"', "name of its own"),
+        ('[[tool]]\nname = "a"\nversion = "1"\nsource = "go"\nprograms = {a = "a"}', "answer"),
         ("[[peer]", "versions file"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Real etcd releases for the tests: which (`versions.toml`), from where (`sources`), to where (`catalogue`)."""
+"""Real etcd and other servers for the tests: which (`versions.toml`), from where (`sources`), to where (`catalogue`)."""

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 VERSIONS_FILE = HERE / "versions.toml"
@@ -29,7 +30,7 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PeerRelease:
-    """One wanted release of etcd and where it comes from."""
+    """One wanted release of etcd, or of another server that tests need (a tool), and where it comes from."""
 
     version: str
     source: str
@@ -38,25 +39,47 @@ class PeerRelease:
     packages: tuple[str, ...] = ()
     requirement: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()  # shared libraries that go with the programs, as patterns inside the delivery
+    name: str = "etcd"
+    answer: tuple[str, ...] = ("etcd", "--version")  # what is asked for the version
+    answer_pattern: str = r"etcd Version: (\S+)"
+    linker_flags: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\d+\.\d+\.\d+", self.version):
+        if self.is_etcd and not re.fullmatch(r"\d+\.\d+\.\d+", self.version):
             raise CatalogueError(f"peer version `{self.version}` is not of the form MAJOR.MINOR.PATCH")
         if self.source not in SOURCES:
-            raise CatalogueError(f"peer {self.version}: source `{self.source}` is not one of {', '.join(SOURCES)}")
-        if not {"etcd", "etcdctl"} <= set(self.programs):
-            raise CatalogueError(f"peer {self.version}: programs must name etcd and etcdctl")
-        if self.source == "debian" and not (self.packages and self.package_version):
-            raise CatalogueError(f"peer {self.version}: a debian peer needs packages and package_version")
+            raise CatalogueError(f"peer {self.key}: source `{self.source}` is not one of {', '.join(SOURCES)}")
+        if self.is_etcd and not {"etcd", "etcdctl"} <= set(self.programs):
+            raise CatalogueError(f"peer {self.key}: programs must name etcd and etcdctl")
+        if not self.answer or self.answer[0] not in self.programs:
+            raise CatalogueError(f"peer {self.key}: `answer` must begin with one of its programs")
+        if self.source == "debian" and not (self.packages and (self.package_version or not self.is_etcd)):
+            raise CatalogueError(f"peer {self.key}: a debian peer needs packages and package_version")
         if self.source == "wheel" and not self.requirement:
-            raise CatalogueError(f"peer {self.version}: a wheel peer needs a requirement")
+            raise CatalogueError(f"peer {self.key}: a wheel peer needs a requirement")
+
+    @property
+    def is_etcd(self) -> bool:
+        """Whether this is a release of etcd, of which there are several, or a tool, of which there is one."""
+        return self.name == "etcd"
+
+    @property
+    def key(self) -> str:
+        """What people call it: an etcd by its version, a tool by its name."""
+        return self.version if self.is_etcd else self.name
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What the last installation says of one release: ready at `path`, or missing for `reason`."""
+    """What the last installation says of one release (by its key): ready at `path`, or missing for `reason`."""
 
-    version: str
+    key: str
     path: Path
     reason: str = ""
 
@@ -69,23 +92,29 @@ class Installed:
 def parse(text: str) -> tuple[PeerRelease, ...]:
     """The releases that a versions file names, in its order."""
     try:
-        entries = tomllib.loads(text).get("peer", [])
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"versions file: {error}") from error
-    releases = []
-    for entry in entries:
-        values = dict(entry)
-        values["packages"] = tuple(values.get("packages", ()))
-        if values.get("source") == "go":
-            values.setdefault("programs", GO_PROGRAMS)
-        try:
-            releases.append(PeerRelease(**values))
-        except TypeError as error:
-            raise CatalogueError(f"peer {values.get('version', '?')}: {error}") from error
-    versions = [release.version for release in releases]
-    if len(set(versions)) != len(versions):
+    releases = [release_of(entry) for entry in tables.get("peer", [])]
+    for entry in tables.get("tool", []):
+        if entry.get("name", "etcd") == "etcd":
+            raise CatalogueError("versions file: a tool needs a name of its own")
+        releases.append(release_of(entry))
+    keys = [release.key for release in releases]
+    if len(set(keys)) != len(keys):
         raise CatalogueError("versions file: a version is named twice")
     return tuple(releases)
+
+
+def release_of(entry: Mapping[str, Any]) -> PeerRelease:
+    """The release that one table of the versions file describes."""
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    if values.get("source") == "go" and "name" not in values:
+        values.setdefault("programs", GO_PROGRAMS)
+    try:
+        return PeerRelease(**values)
+    except TypeError as error:
+        raise CatalogueError(f"peer {values.get('name') or values.get('version', '?')}: {error}") from error
 
 
 def wanted() -> tuple[PeerRelease, ...]:
@@ -103,45 +132,60 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
 
 def place(release: PeerRelease, cache: Path) -> Path:
     """The directory of one release inside the cache."""
-    return cache / f"etcd-{release.version}"
+    return cache / f"{release.name}-{release.version}"
+
+
+def module_directory(release: PeerRelease) -> Path:
+    """The Go module that pins what a `go` release is built from."""
+    return GO_MODULES / (release.version if release.is_etcd else f"{release.name}-{release.version}")
+
+
+def running_environment(release: PeerRelease, directory: Path) -> dict[str, str]:
+    """The environment in which the programs of `release` run from `directory`."""
+    # 3.4 refuses to start at all on other architectures than amd64 unless it is told so.
+    environment = {"ETCD_UNSUPPORTED_ARCH": os.uname().machine, **os.environ}
+    if release.libraries:
+        environment["LD_LIBRARY_PATH"] = str(directory)
+    return environment
 
 
 def fault(release: PeerRelease, directory: Path) -> str:
-    """Why `directory` does not hold a working `release`; empty when it does. Runs `etcd --version`."""
+    """Why `directory` does not hold a working `release`; empty when it does. Asks it for its version."""
     for program in release.programs:
         if not os.access(directory / program, os.X_OK) or not (directory / program).is_file():
             return f"`{program}` is not in the cache"
+    question = " ".join(release.answer)
     try:
         answer = subprocess.run(
-            [directory / "etcd", "--version"],
+            [directory / release.answer[0], *release.answer[1:]],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=ANSWER_SECONDS,
             check=False,
-            # 3.4 refuses to start at all on other architectures than amd64 unless it is told so.
-            env={**os.environ, "ETCD_UNSUPPORTED_ARCH": os.environ.get("ETCD_UNSUPPORTED_ARCH", os.uname().machine)},
+            env=running_environment(release, directory),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"`etcd --version` does not run: {error}"
-    found = re.search(r"etcd Version: (\S+)", answer.stdout)
+        return f"`{question}` does not run: {error}"
+    found = re.search(release.answer_pattern, answer.stdout)
     if found is None:
-        return f"`etcd --version` answered with status {answer.returncode} and no version"
+        return f"`{question}` answered with status {answer.returncode} and no version"
     if found[1] != release.version:
-        return f"`etcd --version` answered {found[1]}"
+        return f"`{question}` answered {found[1]}"
     return ""
 
 
 def write_report(cache: Path, results: list[Installed]) -> None:
     """Keep what an installation found, for the tests' summary."""
-    body = {"peers": [{"version": r.version, "ready": r.ready, "reason": r.reason} for r in results]}
+    body = {"peers": [{"version": r.key, "ready": r.ready, "reason": r.reason} for r in results]}
     partial = cache / f".report.{os.getpid()}"
     partial.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
     partial.replace(cache / "report.json")
 
 
 def recorded_reasons(cache: Path) -> dict[str, str]:
-    """version -> why the last installation could not provide it; empty when none ran or its report is unreadable."""
+    """key -> why the last installation could not provide it; empty when none ran or its report is unreadable."""
     try:
         report = json.loads((cache / "report.json").read_text(encoding="utf-8"))
         return {str(peer["version"]): str(peer["reason"]) for peer in report["peers"] if not peer["ready"]}

