@@ -9,4 +9,5 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.etcd.discovery.search",
     "backstay.formats.bbolt.check",
     "backstay.formats.survey",
+    "backstay.formats.wal.reader",
 )
