@@ -23,6 +23,7 @@ MAX_FINDINGS = 1000
 """More findings than this say nothing new; the rest are counted."""
 
 _OTHER_COPY = "use another copy of this file"
+_SHOWN_BYTES = 24
 
 META_INVALID = findings.declare(
     "bbolt-meta-invalid",
@@ -219,6 +220,8 @@ class StructureCheck:
     ) -> list[tuple[int, int, bytes, bytes | None]]:
         """What a branch page adds to the pages to visit, last child first."""
         children = decode_branch(page)
+        if not children:
+            raise page.fail(f"branch page {page.number} has no children")
         if len(children) < 2:
             self._report(SINGLE_CHILD, _subject(path), f"page {page.number} has {len(children)} children", page.offset)
         if depth >= MAX_DEPTH:
@@ -354,11 +357,12 @@ def _freelist_numbers(page: Page) -> list[int]:
 def _subject(path: tuple[bytes, ...]) -> str:
     if not path:
         return "root bucket"
-    return "bucket " + "/".join(name.decode("utf-8", "backslashreplace") for name in path)
+    # A name may have 32,768 bytes, and a damaged file a thousand findings.
+    return "bucket " + "/".join(name[:_SHOWN_BYTES].decode("utf-8", "backslashreplace") for name in path)
 
 
 def _short(key: bytes) -> str:
-    return key[:24].hex() + ("..." if len(key) > 24 else "")
+    return key[:_SHOWN_BYTES].hex() + ("..." if len(key) > _SHOWN_BYTES else "")
 
 
 def check_structure(database: Database) -> list[Finding]:

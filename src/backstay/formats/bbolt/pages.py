@@ -111,10 +111,15 @@ def decode_branch(page: Page) -> list[Child]:
     start = page.offset + layout.HEADER_SIZE
     table = page.buffer[start : start + page.count * layout.ELEMENT_SIZE]
     children = []
+    room = page.end - start - len(table)
     for position, key_size, number in layout.BRANCH_ELEMENT.iter_unpack(table):
         key_start = start + position
         if key_start + key_size > page.end:
             raise page.fail("branch key lies outside its page", start)
+        room -= key_size
+        if room < 0:
+            # Keys that share their bytes could otherwise make 65,535 copies of one that fills the page.
+            raise page.fail("branch keys overlap each other", start)
         children.append(Child(page.buffer[key_start : key_start + key_size], number))
         start += layout.ELEMENT_SIZE
     return children
@@ -136,12 +141,14 @@ class Leaf:
         """Pages whose data is not packed in element order: legal, but bbolt's own writer never makes them."""
         pieces = []
         spans = []
-        at = total = any_flags = 0
+        at = any_flags = 0
+        room = self.page.end - self.page.offset - layout.HEADER_SIZE - self.page.count * layout.ELEMENT_SIZE
         for flags, key_start, value_start, value_end in self.spans():
             any_flags |= flags
-            total += value_end - key_start
-            if total > 4 * (self.page.end - self.page.offset):
-                # Elements that share bytes could otherwise make 65,534 copies of one large value.
+            room -= value_end - key_start
+            if room < 0:
+                # Elements that share bytes could otherwise make 65,534 copies of one large value, and inline buckets
+                # inside one another 4^32 of a small one.
                 raise self.page.fail("leaf elements overlap each other")
             pieces.append(self.page.buffer[key_start:value_end])
             spans.append((flags, at, at + value_start - key_start, at + value_end - key_start))
