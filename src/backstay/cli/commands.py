@@ -36,6 +36,24 @@ GROUPS: dict[str, str] = {
 
 TABLE: tuple[Entry, ...] = (
     Entry(
+        "snapshot status",
+        Section.SNAPSHOTS,
+        "Print hash, revision, keys and size of a snapshot, as etcd does",
+        "backstay.cli.snapshot.status",
+    ),
+    Entry(
+        "snapshot verify",
+        Section.SNAPSHOTS,
+        "Say how far a snapshot can be trusted, and why",
+        "backstay.cli.snapshot.verify",
+    ),
+    Entry(
+        "hashkv",
+        Section.SNAPSHOTS,
+        "Print the hash of all keys at a revision, as etcd does",
+        "backstay.cli.hashkv",
+    ),
+    Entry(
         "explain",
         Section.LEARN,
         "Say what an error or a finding means, and what to do",

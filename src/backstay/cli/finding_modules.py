@@ -10,4 +10,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.formats.bbolt.check",
     "backstay.formats.survey",
     "backstay.formats.wal.reader",
+    "backstay.snapshot.coherence",
+    "backstay.snapshot.contents",
+    "backstay.snapshot.verify",
 )

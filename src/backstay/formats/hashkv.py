@@ -55,13 +55,15 @@ class HashRule:
     answers_at_compact_revision: bool
 
 
+_NEWEST_PATCH = 1 << 30
+
 CURRENT_RULE = HashRule(skips_tombstone_at_compaction=True, answers_at_compact_revision=True)
 
 
 def rule_of(version: str) -> HashRule:
-    """The rule of an etcd release such as `3.5.1`."""
+    """The rule of an etcd release such as `3.5.1`; `3.5` means the newest of that line."""
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-    line, patch = numbers[:2], numbers[2] if len(numbers) > 2 else 0
+    line, patch = numbers[:2], numbers[2] if len(numbers) > 2 else _NEWEST_PATCH
     if line <= (3, 4):
         return HashRule(patch >= 34, patch >= 27)
     if line == (3, 5):
@@ -151,27 +153,37 @@ def _kept_positions(pages: Pages, at: Revision, compact_revision: Revision) -> b
     return compacted if live else None
 
 
-def feed_hash(
-    pages: Pages,
-    at: Revision,
-    compact_revision: Revision,
-    kept: bytearray | None,
-    rule: HashRule = CURRENT_RULE,
-) -> HashKV:
-    """The hashing pass, for callers that have `kept` from a pass of their own (1 per kept record <= compact)."""
-    checksum = EMPTY_HASH
-    position = 0
-    for data, spans in pages():
+class HashFeed:
+    """The hashing pass, fed page by page.
+
+    `kept` says of each record at or below the compact revision, in order, whether it is in the set `keep` above; None
+    means that the set is empty.
+    """
+
+    def __init__(
+        self, at: Revision, compact_revision: Revision, kept: bytearray | None, rule: HashRule = CURRENT_RULE
+    ) -> None:
+        self._at = at
+        self._compact = compact_revision
+        self._kept = kept
+        self._rule = rule
+        self._position = 0
+        self._checksum = EMPTY_HASH
+
+    def feed(self, data: Buffer, spans: list[Span]) -> None:
+        """The next records: `spans` are positions in `data`."""
+        at, compact, kept, position = self._at, self._compact, self._kept, self._position
+        checksum = self._checksum
         run_start = run_end = 0
         for _, key_start, value_start, value_end in spans:
             main = int.from_bytes(data[key_start : key_start + 8], "big")
-            if main <= compact_revision:
-                wanted = kept is None or bool(kept[position])
+            if main <= compact:
+                wanted = main <= at and (kept is None or bool(kept[position]))
                 position += 1
                 if (
                     wanted
-                    and main == compact_revision
-                    and rule.skips_tombstone_at_compaction
+                    and main == compact
+                    and self._rule.skips_tombstone_at_compaction
                     and value_start - key_start == mvcc.TOMBSTONE_KEY_SIZE
                 ):
                     wanted = False
@@ -187,7 +199,26 @@ def feed_hash(
                 run_start, run_end = key_start, value_end
         if run_end:
             checksum = extend(checksum, data[run_start:run_end])
-    return HashKV(checksum, at, compact_revision)
+        self._position = position
+        self._checksum = checksum
+
+    def result(self) -> HashKV:
+        """The answer, after the last page."""
+        return HashKV(self._checksum, self._at, self._compact)
+
+
+def feed_hash(
+    pages: Pages,
+    at: Revision,
+    compact_revision: Revision,
+    kept: bytearray | None,
+    rule: HashRule = CURRENT_RULE,
+) -> HashKV:
+    """The hashing pass over `pages`, for callers that have `kept` from a pass of their own (see `HashFeed`)."""
+    feed = HashFeed(at, compact_revision, kept, rule)
+    for data, spans in pages():
+        feed.feed(data, spans)
+    return feed.result()
 
 
 def compact_revision_of(scheduled: Revision | None, finished: Revision | None) -> Revision:

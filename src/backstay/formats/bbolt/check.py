@@ -120,6 +120,8 @@ class StructureCheck:
         for number, meta in enumerate(database.metas):
             if isinstance(meta, str):
                 self._report(META_INVALID, f"meta page {number}", meta, number * database.page_size)
+            else:
+                self._check_meta_header(number)
         if database.missing_bytes:
             self._report(
                 FILE_TRUNCATED,
@@ -155,6 +157,18 @@ class StructureCheck:
         if self._more:
             self.findings.append(MORE.at("file", f"{self._more} more findings"))
 
+    def _check_meta_header(self, number: int) -> None:
+        """The checksum of a meta page does not cover its page header, and bbolt never looks at it."""
+        offset = number * self._database.page_size
+        header = layout.PAGE_HEADER.unpack_from(self._database.buffer, offset)
+        if header != (number, layout.FLAG_META, 0, 0):
+            self._report(META_INVALID, f"meta page {number}", "its page header is not that of a meta page", offset)
+
+    def _check_flags(self, elements: Elements, path: tuple[bytes, ...]) -> None:
+        unknown = sum(1 for flags, _, _, _ in elements.spans if flags & ~layout.ELEMENT_IS_BUCKET)
+        if unknown:
+            self._report(PAGE_DAMAGED, _subject(path), f"{unknown} elements have unknown flags", None)
+
     def _bucket(self, path: tuple[bytes, ...], header: bytes) -> Iterator[Elements]:
         if len(header) < layout.BUCKET_HEADER_SIZE:
             self._report(BUCKET_DAMAGED, _subject(path), f"header has {len(header)} bytes, not 16", None)
@@ -173,6 +187,8 @@ class StructureCheck:
             self._report(BUCKET_DAMAGED, _subject(path), problem.what, None)
             return
         self._check_keys(page, [elements.data[k:v] for _, k, v, _ in elements.spans], b"", None, path)
+        if elements.has_buckets:
+            self._check_flags(elements, path)
         yield elements
 
     def _tree(self, path: tuple[bytes, ...], root: int) -> Iterator[Elements]:
@@ -200,6 +216,8 @@ class StructureCheck:
                     if elements and self._keys_in_order(elements, lower, upper):
                         in_use[number:last] = b"\1" * (last - number)
                         self.reachable_pages += last - number
+                        if elements.has_buckets:
+                            self._check_flags(elements, path)
                         yield elements
                         continue
             page = self._take_page(number, path)
@@ -209,6 +227,8 @@ class StructureCheck:
                 if page.is_leaf:
                     elements = Leaf(page).load()
                     self._check_keys(page, [elements.data[k:v] for _, k, v, _ in elements.spans], lower, upper, path)
+                    if elements.has_buckets:
+                        self._check_flags(elements, path)
                     yield elements
                 else:
                     pending.extend(self._children(page, depth, lower, upper, path))

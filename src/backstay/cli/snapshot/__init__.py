@@ -1,0 +1,3 @@
+"""`backstay snapshot ...`: one module per command."""
+
+__all__: list[str] = []
