@@ -79,5 +79,6 @@ def read_layout(files: HostFiles, layout: Layout, mark: str) -> Installation:
         credentials=choice.credentials,
         data_dir=files.path(settings.get("data-dir") or layout.data_dir),
         flags=settings,
+        paths=flags.paths(files, settings),
         problem=choice.problem,
     )

@@ -10,17 +10,38 @@ Pure. The result is one mapping from the flag's name without dashes to its text,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
+
+from backstay.etcd.discovery.host_files import HostFiles
 
 VARIABLE_PREFIX = "ETCD_"
 DEFAULT_CLIENT_URL = "http://127.0.0.1:2379"
 DEFAULT_NAME = "default"
 
+PATHS = (
+    "data-dir",
+    "wal-dir",
+    "config-file",
+    "cert-file",
+    "key-file",
+    "trusted-ca-file",
+    "peer-cert-file",
+    "peer-key-file",
+    "peer-trusted-ca-file",
+)
+"""The flags that name files or directories of etcd."""
+
 _TRANSPORTS = {"client-transport-security": "", "peer-transport-security": "peer-"}
 _EVERYWHERE = ("0.0.0.0", "::", "")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def paths(files: HostFiles, settings: Mapping[str, str]) -> dict[str, Path]:
+    """The path flags among `settings`, which hold the host's own paths, as paths of this process."""
+    return {name: files.path(settings[name]) for name in PATHS if settings.get(name)}
 
 
 def of_words(words: Sequence[str]) -> dict[str, str]:

@@ -20,7 +20,6 @@ KUBEADM_MANIFEST = "/etc/kubernetes/manifests/etcd.yaml"
 RKE2_MANIFEST = "/var/lib/rancher/rke2/agent/pod-manifests/etcd.yaml"
 API_SERVER_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 
-_PATH_FLAGS = ("data-dir", "wal-dir", "cert-file", "key-file", "trusted-ca-file", "config-file")
 _VERSION_IN_TAG = re.compile(r"v?(\d+\.\d+\.\d+)")
 _ANNOTATED_URLS = "kubeadm.kubernetes.io/etcd.advertise-client-urls"
 
@@ -53,7 +52,7 @@ def read_etcd(files: HostFiles, host_path: str, kind: InstallationKind) -> Insta
         settings.setdefault("advertise-client-urls", urls)
     if not settings:
         raise ValueError("its etcd container has no flags")
-    on_host = {**settings, **{name: container.on_host(settings[name]) for name in _PATH_FLAGS if name in settings}}
+    on_host = {**settings, **{name: container.on_host(settings[name]) for name in flags.PATHS if name in settings}}
     choice = credentials.of_server(files, on_host)
     return Installation(
         kind=kind,
@@ -66,6 +65,7 @@ def read_etcd(files: HostFiles, host_path: str, kind: InstallationKind) -> Insta
         image=container.image,
         version=_version_of(container.image),
         flags=settings,
+        paths=flags.paths(files, on_host),
         problem=choice.problem,
     )
 
@@ -86,6 +86,11 @@ def read_api_server(files: HostFiles, host_path: str) -> Installation:
         client_urls=servers,
         credentials=choice.credentials,
         flags={name: value for name, value in settings.items() if name.startswith("etcd-")},
+        paths={
+            name: files.path(path)
+            for name, path in zip(("etcd-cafile", "etcd-certfile", "etcd-keyfile"), paths, strict=True)
+            if path
+        },
         problem=choice.problem,
     )
 

@@ -117,6 +117,7 @@ def _installation(
         credentials=choice.credentials,
         data_dir=files.path(settings.get("data-dir") or f"/var/lib/etcd/{name}.etcd"),
         flags=settings,
+        paths=flags.paths(files, settings),
         problem=choice.problem,
     )
 
