@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from backstay import errors
+from backstay.errors import FormatError
 from backstay.formats import mvcc
 from backstay.formats.bbolt import Buffer
 from backstay.formats.crc32c import crc32c, extend
@@ -178,6 +179,8 @@ class HashFeed:
         for _, key_start, value_start, value_end in spans:
             main = int.from_bytes(data[key_start : key_start + 8], "big")
             if main <= compact:
+                if kept is not None and position == len(kept):
+                    raise FormatError("records are not in the order of their revisions", offset=0)
                 wanted = main <= at and (kept is None or bool(kept[position]))
                 position += 1
                 if (
