@@ -36,6 +36,18 @@ GROUPS: dict[str, str] = {
 
 TABLE: tuple[Entry, ...] = (
     Entry(
+        "keys",
+        Section.LOOK_INSIDE,
+        "List the keys of a snapshot, a data directory or a living etcd",
+        "backstay.cli.keys",
+    ),
+    Entry(
+        "get",
+        Section.LOOK_INSIDE,
+        "Show one key with its value",
+        "backstay.cli.get",
+    ),
+    Entry(
         "snapshot status",
         Section.SNAPSHOTS,
         "Print hash, revision, keys and size of a snapshot, as etcd does",

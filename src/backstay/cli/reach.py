@@ -2,9 +2,9 @@
 
 The one home of that decision, called by every command that talks to a living etcd:
 
-    reached = reach(ask_password(connection))
-    for reason in reached.reasons: reporting.note(reason)
-    client = Client(reached.options)
+    client = connect(connection, reporting)                     a client, the reasons said on stderr
+    source = open_named(source, connection, reporting)          a file, a data directory, or `live`
+    reached = reach(connection, root=...)                       the decision itself, without a word
 
 The rules, first to last: what flags and variables say is used as it is; endpoints without any certificate get those of the
 installation they belong to; without endpoints the installation that discovery chooses is meant; and where nothing is
@@ -17,13 +17,20 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backstay import errors
+from backstay.cli import invocation
+from backstay.cli.options import ask_password
+from backstay.cli.reporting import Reporting
 from backstay.cli.settings import ConnectionSettings
 from backstay.etcd.connection import ConnectionOptions, Credentials, Endpoint
 from backstay.etcd.discovery import Discovery, Installation, discover
 from backstay.etcd.discovery.flags import hosts_of_cluster
+
+if TYPE_CHECKING:
+    from backstay.etcd.client import Client
+    from backstay.sources import Source
 
 DEFAULT_ENDPOINT = "127.0.0.1:2379"
 ROOT_VARIABLE = "BACKSTAY_HOST_ROOT"
@@ -53,6 +60,30 @@ def listens(endpoint: Endpoint) -> bool:
     except OSError:
         return False
     return True
+
+
+def connect(connection: ConnectionSettings, reporting: Reporting) -> Client:
+    """A client of the etcd that the user means; asks for a missing password. Raises as `reach` does."""
+    from backstay.etcd.client import Client
+
+    return Client(reach_aloud(connection, reporting).options)
+
+
+def open_named(source: str, connection: ConnectionSettings, reporting: Reporting) -> Source:
+    """The source that an argument SOURCE names. Raises as `open_source` and `reach` do."""
+    from backstay.sources import open_source
+
+    return open_source(source, connect=lambda: connect(connection, reporting))
+
+
+def reach_aloud(connection: ConnectionSettings, reporting: Reporting) -> Reached:
+    """`reach` for the running command: its environment, its terminal, and on stderr what was found and not named."""
+    environment = invocation.current().environment
+    reached = reach(ask_password(connection), root=host_root(environment))
+    if reached.installation is not None or connection.endpoints is None:
+        for reason in reached.reasons:
+            reporting.note(reason)
+    return reached
 
 
 def reach(
