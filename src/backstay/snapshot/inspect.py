@@ -160,6 +160,7 @@ class _Walk:
                 if walked >= _RELEASE_BYTES:
                     _release(self._database)
                     walked = 0
+        self._progress.advance(unreported)
         survey.finish()
 
     def inspection(self, file_size: int, content_size: int, trailer: Trailer, rule: HashRule | None) -> Inspection:
@@ -198,6 +199,7 @@ class _Walk:
             if walked >= _ADVANCE_BYTES:
                 self._progress.advance(walked)
                 walked = 0
+        self._progress.advance(walked)
         return feed.result()
 
 

@@ -5,6 +5,7 @@ Unlike etcd's it compares the SHA-256, reports lost revisions, needs no lock, an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -48,7 +49,8 @@ def command(*, file: Path, release: str, output: EtcdFormat, reporting: Reportin
     The file is checked on the way: pages, records, missing revisions, and the SHA-256 where there is one. A damaged
     file is an error and prints no numbers; `backstay snapshot verify` lists everything that is wrong with it.
     """
-    progress = reporting.watch()
+    # etcd's tool says nothing on stderr with `-w json`, and scripts read both streams.
+    progress = replace(reporting, json_phases=False).watch()
     try:
         with open_file(file) as store:
             inspection = inspect(store, progress=progress)
