@@ -236,6 +236,23 @@ INPUT_OUTPUT = _declare(
     "check the disk (dmesg, SMART) and try another one",
 )
 
+# A restore.
+
+MEMBERSHIP_INVALID = _declare(
+    "membership-invalid",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The new cluster that the arguments describe is not one: a name or a URL is missing, malformed or used twice.",
+    "make --name, --initial-cluster and --initial-advertise-peer-urls say the same; see `--help` of the command",
+)
+RESTORE_UNPROVEN = _declare(
+    "restore-unproven",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.BACKSTAY,
+    "The database that was just written does not read back as what its source holds; nothing was kept.",
+    "check the disk and the memory of this machine and restore on another one; report it if it happens again",
+)
+
 # Talking to a living etcd.
 
 ENDPOINT_UNREACHABLE = _declare(
@@ -343,6 +360,124 @@ HOST_REFUSED = _declare(
     Side.YOU,
     "The service manager, the container runtime or the kernel of this host refused what was asked of it.",
     "run the command with sudo; read the reason and the unit's journal",
+)
+
+# Blob stores: directories, object stores and SFTP servers that hold backups.
+
+STORAGE_UNREACHABLE = _declare(
+    "storage-unreachable",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "No connection to the storage: nothing listens there, its name is unknown, or the connection was lost.",
+    "check the address and the network; then try again",
+    retryable=True,
+)
+STORAGE_BUSY = _declare(
+    "storage-busy",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The storage asks for patience: it is overloaded, throttles, or answered with a server error.",
+    "try again later",
+    retryable=True,
+)
+STORAGE_BROKEN_OFF = _declare(
+    "storage-broken-off",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "A transfer ended before it was complete; nothing incomplete has got a name.",
+    "try again",
+    retryable=True,
+)
+STORAGE_DENIED = _declare(
+    "storage-denied",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The storage refused the credentials, or they do not allow this operation.",
+    "check the key or password, its permissions, and the clock of this host",
+)
+STORAGE_HOST_UNKNOWN = _declare(
+    "storage-host-unknown",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The SSH host key of the server is not in the known hosts, or is another one than there.",
+    "compare the server's fingerprint, then add its key to the known hosts file with `ssh-keyscan`",
+)
+STORAGE_FULL = _declare(
+    "storage-full",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The storage has no space left (or a quota is used up).",
+    "free space, raise the quota, or name another storage; nothing incomplete was left under a final name",
+)
+STORAGE_ABSENT = _declare(
+    "storage-absent",
+    ExitStatus.STORAGE,
+    Side.YOU,
+    "The directory or bucket that should hold the backups does not exist; backstay does not create it.",
+    "create it, or mount the file system that has it, or correct the location",
+)
+STORAGE_FAILED = _declare(
+    "storage-failed",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The storage answered with an error that a retry does not help.",
+    "read the reason; the storage's own log has more",
+)
+STORAGE_UNSUPPORTED = _declare(
+    "storage-unsupported",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The storage lacks an operation that is needed here.",
+    "use another storage, or another version of its server",
+)
+STORAGE_READ_ONLY = _declare(
+    "storage-read-only",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The storage was opened for reading only.",
+    "open it for writing",
+)
+BLOB_NOT_FOUND = _declare(
+    "blob-not-found",
+    ExitStatus.ERROR,
+    Side.YOU,
+    "The storage has nothing under this name.",
+    "list what is there",
+)
+BLOB_EXISTS = _declare(
+    "blob-exists",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The name is taken in the storage; backstay never overwrites it.",
+    "choose another name",
+)
+BLOB_NAME_INVALID = _declare(
+    "blob-name-invalid",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The name cannot be used in every storage: it is absolute, too long, begins a part with a dot, or has odd characters.",
+    "use letters, digits and `._+=@,-`, with `/` between the parts",
+)
+BLOB_TOO_LARGE = _declare(
+    "blob-too-large",
+    ExitStatus.STORAGE,
+    Side.BACKSTAY,
+    "The storage cannot create an object of this size and refuse an existing one in a single step.",
+    "write it in smaller objects, or without the condition",
+)
+LOCATION_INVALID = _declare(
+    "location-invalid",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The location of a storage is not understood.",
+    "use `DIR`, `file:///DIR`, `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` or `sftp://USER@HOST:PORT/DIR`",
+)
+STORAGE_DRIVER_MISSING = _declare(
+    "storage-driver-missing",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The Python package that speaks to this kind of storage is not installed.",
+    "install it as the reason says",
 )
 
 # The command line.
