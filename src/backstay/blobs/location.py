@@ -107,7 +107,7 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
     try:
         from backstay.blobs.s3 import S3BlobStore, S3Options
     except ImportError as problem:
-        raise _missing("s3", problem) from problem
+        raise _missing("s3", "obstore", problem) from problem
     parameters = where.parameters
     endpoint = parameters.get("endpoint") or _first(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     allow_http = _switch(parameters, "allow-http", default=False)
@@ -152,7 +152,7 @@ def _open_sftp(where: Location, environment: Mapping[str, str]) -> BlobStore:
     try:
         from backstay.blobs.sftp import SftpOptions, SftpStore
     except ImportError as problem:
-        raise _missing("sftp", problem) from problem
+        raise _missing("sftp", "backstay[sftp]", problem) from problem
     user = where.user or environment.get("USER", "")
     if not user:
         raise _invalid("the user is missing: `sftp://user@host/dir`")
@@ -220,9 +220,9 @@ def _unreadable(what: str, path: str, problem: OSError) -> errors.BackstayError:
     return errors.STORAGE_DENIED.error(f"cannot read the file of {what}", where=path, why=problem.strerror or "")
 
 
-def _missing(extra: str, problem: ImportError) -> errors.BackstayError:
+def _missing(scheme: str, requirement: str, problem: ImportError) -> errors.BackstayError:
     return errors.STORAGE_DRIVER_MISSING.error(
-        f"{extra} locations cannot be used here",
+        f"{scheme} locations cannot be used here",
         why=f"the Python package `{problem.name}` is not installed",
-        next_step=f"pip install 'backstay[{extra}]'",
+        next_step=f"pip install '{requirement}'",
     )
