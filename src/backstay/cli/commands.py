@@ -66,6 +66,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.hashkv",
     ),
     Entry(
+        "snapshot restore",
+        Section.SNAPSHOTS,
+        "Make data directories of a new cluster from a snapshot",
+        "backstay.cli.snapshot.restore",
+    ),
+    Entry(
         "explain",
         Section.LEARN,
         "Say what an error or a finding means, and what to do",

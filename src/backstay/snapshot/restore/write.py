@@ -1,0 +1,299 @@
+"""The directories of a restore: written under a temporary name, read back, proven, and only then given their name.
+
+    DIR/                             0700
+      member/                        0700
+        snap/                        0700    db (0600): the rebuilt database
+        wal/                         0700    0000000000000000-0000000000000000.wal (0600): the new log
+
+The log begins at entry 1, so no release needs a raft snapshot file beside it (etcd-files section 11): checksum, metadata,
+snapshot {0, 0}, one configuration change for each member, hard state. No preallocation.
+
+The command line calls `restore` with a plan; everything durable goes through the `Disk` it is given. All directories of
+one call appear together where they share a parent, and nothing is left behind when anything fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstay import errors
+from backstay.durable import Disk, DurableFile, durable_directory, durable_file, refuse_occupied, translated
+from backstay.errors import BackstayError, FormatError
+from backstay.findings import Severity
+from backstay.formats import raft
+from backstay.formats.bbolt import build, layout, open_database
+from backstay.formats.crc32c import extend
+from backstay.formats.membership import Member
+from backstay.formats.raft import ConfChange, ConfChangeType, Entry, EntryType, HardState
+from backstay.formats.wal import LogEncoder, Segment, SegmentName, SnapshotRecord, read_log
+from backstay.snapshot.inspect import inspect_database
+from backstay.snapshot.opened import OpenedStore
+from backstay.snapshot.restore.members import NewCluster
+from backstay.snapshot.restore.plan import RestorePlan, Target
+from backstay.snapshot.restore.predict import predicted_hash_kv
+from backstay.snapshot.restore.records import LOG_TERM, Item, restored_buckets
+from backstay.telemetry import Progress
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+LOG_NAME = str(SegmentName(0, 0))
+
+_COPY_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What a restore did. `hash`, `hash_revision` and `compact_revision` are what HashKV of a started member must say."""
+
+    plan: RestorePlan
+    hash: int
+    hash_revision: int
+    compact_revision: int
+    database_size: int
+    record_count: int
+    live_key_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A database that was written and read back."""
+
+    hash: int
+    size: int
+    record_count: int
+    live_key_count: int
+
+
+def restore(
+    store: OpenedStore,
+    plan: RestorePlan,
+    cluster: NewCluster,
+    targets: tuple[Target, ...],
+    *,
+    disk: Disk,
+    progress: Progress,
+    parent: Path | None = None,
+) -> RestoreReport:
+    """Carry out `plan`: write the directories of `targets`.
+
+    With `parent` (for several members) the directories lie in it and it appears as a whole. Raises `TARGET_EXISTS`,
+    `TARGET_FULL`, `TARGET_UNWRITABLE`, `INPUT_OUTPUT`, and `RESTORE_UNPROVEN` when what was written does not read back.
+    """
+    members = [(cluster.member(target.name), target) for target in targets]
+    refuse_occupied_targets(targets, parent)
+    if parent is not None:
+        with durable_directory(disk, parent, mode=DIRECTORY_MODE) as place:
+            first, proven = None, None
+            for member, target in members:
+                own = place / target.directory.name
+                disk.make_directory(own, DIRECTORY_MODE)
+                filling = _Filling(disk, store, plan, cluster, progress)
+                proven = filling.fill(own, own / "member" / "wal", member, copy_of=first) or proven
+                disk.sync_directory(own)
+                first = first or own / "member" / "snap" / "db"
+    else:
+        ((member, target),) = members
+        proven = _restore_one(_Filling(disk, store, plan, cluster, progress), member, target, disk)
+    assert proven is not None
+    return RestoreReport(
+        plan,
+        proven.hash,
+        plan.revision_after,
+        plan.compact_revision_after,
+        proven.size,
+        proven.record_count,
+        proven.live_key_count,
+    )
+
+
+def refuse_occupied_targets(targets: tuple[Target, ...], parent: Path | None) -> None:
+    """Raise `TARGET_EXISTS`, in etcd's words, unless everything that shall appear is absent or an empty directory."""
+    places = [(parent, "directory")] if parent is not None else []
+    for target in targets:
+        places.append((target.directory, "data-dir"))
+        if target.wal_directory is not None:
+            places.append((target.wal_directory, "wal-dir"))
+    for place, flag in places:
+        assert place is not None
+        try:
+            refuse_occupied(place)
+        except (BackstayError, OSError) as problem:
+            what = f'{flag} "{place}" ' + ("exists" if flag == "wal-dir" else "not empty or could not be read")
+            raise errors.TARGET_EXISTS.error(what, where=str(place), why=str(problem)) from problem
+
+
+def _restore_one(filling: _Filling, member: Member, target: Target, disk: Disk) -> _Proven | None:
+    """One data directory, its log inside or elsewhere. The log elsewhere appears first: etcd starts on it never alone."""
+    log_place = target.wal_directory
+    with contextlib.ExitStack() as undo:
+        with durable_directory(disk, target.directory, mode=DIRECTORY_MODE) as place:
+            if log_place is None:
+                return filling.fill(place, place / "member" / "wal", member)
+            if log_place.absolute().is_relative_to(target.directory.absolute()):
+                inside = log_place.absolute().relative_to(target.directory.absolute())
+                return filling.fill(place, place / inside, member)
+            proven = filling.fill(place, None, member)
+            with durable_directory(disk, log_place, mode=DIRECTORY_MODE) as log:
+                filling.write_log(log, member)
+            undo.callback(shutil.rmtree, log_place, ignore_errors=True)
+        undo.pop_all()
+    return proven
+
+
+class _Filling:
+    """Fills one member's directory under its temporary name."""
+
+    def __init__(
+        self, disk: Disk, store: OpenedStore, plan: RestorePlan, cluster: NewCluster, progress: Progress
+    ) -> None:
+        self._disk = disk
+        self._store = store
+        self._plan = plan
+        self._cluster = cluster
+        self._progress = progress
+
+    def fill(
+        self, place: Path, log_place: Path | None, member: Member, *, copy_of: Path | None = None
+    ) -> _Proven | None:
+        """Write database and log below `place`; None where the database is a copy of one that is proven already."""
+        member_directory = place / "member"
+        snap = member_directory / "snap"
+        self._make(member_directory)
+        self._make(snap)
+        proven = None
+        if copy_of is None:
+            proven = self._write_database(snap / "db")
+        else:
+            self._copy_database(copy_of, snap / "db")
+        if log_place is not None:
+            missing = [
+                each for each in (log_place, *log_place.parents) if each.is_relative_to(place) and not each.exists()
+            ]
+            for each in reversed(missing):
+                self._make(each)
+            self.write_log(log_place, member)
+            for each in missing[1:]:
+                self._disk.sync_directory(each)
+        self._disk.sync_directory(member_directory)
+        return proven
+
+    def write_log(self, place: Path, member: Member) -> None:
+        """Write the new log of `member` into the directory `place`, and read it back."""
+        path = place / LOG_NAME
+        wanted = new_log(member, self._cluster)
+        with durable_file(self._disk, path, mode=FILE_MODE) as file:
+            file.write([wanted])
+            with _mapped(file) as written:
+                _prove_log(written[:], wanted, path)
+
+    def _make(self, path: Path) -> None:
+        with translated(path):
+            self._disk.make_directory(path, DIRECTORY_MODE)
+
+    def _write_database(self, path: Path) -> _Proven:
+        self._progress.begin("writing", self._store.database.data_size)
+        digest = _ElementDigest()
+        with durable_file(self._disk, path, mode=FILE_MODE) as file:
+            # The metas come last: until then this is no database, whatever else of it survives a crash.
+            file.write([bytes(2 * layout.DEFAULT_PAGE_SIZE)])
+
+            def take(pages: list[bytes]) -> None:
+                file.write(pages)
+                self._progress.advance(sum(map(len, pages)))
+
+            built = build(digest.fed(restored_buckets(self._store, self._plan, self._cluster)), take)
+            file.write_at(built.meta_pages, 0)
+            return self._prove(file, path, digest.checksum, built.size)
+
+    def _prove(self, file: DurableFile, path: Path, checksum: int, size: int) -> _Proven:
+        """Read the new database back. Raises `RESTORE_UNPROVEN` unless it is what was to be written."""
+        self._progress.begin("proving", size)
+        plan = self._plan
+        try:
+            with _mapped(file) as buffer:
+                database = open_database(buffer)
+                inspection = inspect_database(database)
+                faults = [str(each) for each in inspection.findings if each.severity is Severity.ERROR]
+                if inspection.hash != checksum or len(buffer) != size:
+                    faults.append("its content is not what was written")
+                if inspection.current_revision != plan.revision_after:
+                    faults.append(f"its revision is {inspection.current_revision}, not {plan.revision_after}")
+                if inspection.compact_revision != plan.compact_revision_after:
+                    faults.append(f"it is compacted at {inspection.compact_revision}")
+                if faults:
+                    raise errors.RESTORE_UNPROVEN.error(
+                        "the new database does not read back as written", where=str(path), why="\n".join(faults[:5])
+                    )
+                answer = predicted_hash_kv(database, plan.revision_after, plan.compact_revision_after)
+        except FormatError as problem:
+            raise errors.RESTORE_UNPROVEN.error(
+                "the new database does not read back", where=str(path), why=str(problem)
+            ) from problem
+        self._progress.advance(size)
+        return _Proven(answer.hash, size, inspection.records.record_count, inspection.records.live_key_count)
+
+    def _copy_database(self, source: Path, path: Path) -> None:
+        """The databases of all members are the same bytes; each gets a file of its own, compared after it is written."""
+        with source.open("rb") as original, durable_file(self._disk, path, mode=FILE_MODE) as file:
+            self._progress.begin("copying", source.stat().st_size)
+            while chunk := original.read(_COPY_BYTES):
+                file.write([chunk])
+                self._progress.advance(len(chunk))
+            original.seek(0)
+            with _mapped(file) as written:
+                position = 0
+                while chunk := original.read(_COPY_BYTES):
+                    if written[position : position + len(chunk)] != chunk:
+                        raise errors.RESTORE_UNPROVEN.error(
+                            "the copy for another member differs from the first", where=str(path)
+                        )
+                    position += len(chunk)
+
+
+class _ElementDigest:
+    """etcd's HASH of everything that is handed to the builder, in its order, to compare with what reads back."""
+
+    def __init__(self) -> None:
+        self.checksum = 0
+
+    def fed(self, buckets: Iterator[tuple[bytes, object]]) -> Iterator[tuple[bytes, Iterator[Item]]]:
+        """The same buckets, counted into `checksum` while they pass."""
+        for name, items in buckets:
+            self.checksum = extend(self.checksum, name)
+            yield name, self._items(items)  # type: ignore[arg-type]
+
+    def _items(self, items: Iterator[Item]) -> Iterator[Item]:
+        checksum = self.checksum
+        for item in items:
+            checksum = extend(checksum, item[0] + item[1])
+            yield item
+        self.checksum = checksum
+
+
+def new_log(member: Member, cluster: NewCluster) -> bytes:
+    """The whole log of `member` in a cluster that is being founded."""
+    log = LogEncoder()
+    frames = [log.crc(), log.metadata(member.id, cluster.id), log.snapshot(SnapshotRecord(0, 0))]
+    for index, each in enumerate(cluster.members, start=1):
+        change = raft.encode_conf_change(ConfChange(ConfChangeType.ADD_NODE, each.id, each))
+        frames.append(log.entry(Entry(LOG_TERM, index, EntryType.CONF_CHANGE, change)))
+    # All members vote for the same one in term 1, as after an election that has just been won.
+    frames.append(log.state(HardState(LOG_TERM, cluster.members[0].id, len(cluster.members))))
+    return b"".join(frames)
+
+
+def _prove_log(written: bytes, wanted: bytes, path: Path) -> None:
+    log = read_log([Segment(LOG_NAME, written)])
+    if written != wanted or log.findings or log.torn:
+        raise errors.RESTORE_UNPROVEN.error("the new log does not read back as written", where=str(path))
+
+
+@contextlib.contextmanager
+def _mapped(file: DurableFile) -> Iterator[mmap.mmap]:
+    with mmap.mmap(file.descriptor, 0, access=mmap.ACCESS_READ) as buffer:
+        yield buffer
