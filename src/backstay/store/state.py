@@ -58,6 +58,20 @@ class Cluster:
             return frozenset(self.conf_state.voters + self.conf_state.voters_outgoing)
         return frozenset(member.id for member in self.members.values() if not member.is_learner)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether one member is all there is, so that its log needs nobody's agreement.
+
+        The members decide where there are any: every restore replaces them, while etcd's own leaves the raft
+        configuration of the old cluster in place.
+        """
+        return len(self.members) == 1 if self.members else len(self.voters) == 1
+
+    @property
+    def is_founded(self) -> bool:
+        """Whether any member is known yet."""
+        return bool(self.members or self.conf_state)
+
 
 class StoreState:
     """The state of one store. Read it freely; change it through `store.apply` only."""

@@ -1,19 +1,13 @@
-"""A store on disk, open for reading: a snapshot file, a bare `db`, or (see `open_directory`) a whole data directory.
+"""What is handed out of a store on disk: revisions, records, pages, buckets, with the log's tail where there is one.
 
-Everybody who reads etcd's files from disk comes through here: inspection, restore, the sources of `keys` and `get`. The
-file is mapped read-only, so memory stays at what is looked at; nothing here decides whether the content is sound, and
-opening succeeds on anything that has one valid meta page. Reading then raises `FormatError` at the first damage.
+Nothing here decides whether the content is sound: opening succeeds on anything that has one valid meta page, and reading
+raises `FormatError` at the first damage.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import functools
-import mmap
-import os
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -22,8 +16,10 @@ from backstay.errors import FormatError
 from backstay.findings import Finding
 from backstay.formats import mvcc, schema
 from backstay.formats.bbolt import Bucket, Database, open_database
-from backstay.formats.hashkv import RecordPage
+from backstay.formats.hashkv import RecordPage, Span
 from backstay.formats.mvcc import Record
+from backstay.snapshot.opened.files import MappedFile
+from backstay.store.state import StoreState
 from backstay.values import NO_COMPACTION, Revision, size_text
 
 TRAILER_SIZE = 32
@@ -34,44 +30,29 @@ _FROM_THE_START = Revision(0)
 _RELEASE_AFTER_BYTES = 64 << 20
 """After how many bytes of leaves a walk hands the mapped pages back; they stay in the kernel's cache."""
 
-
-class MappedFile:
-    """A file mapped for reading, under a shared lock while it is open where the caller asks for one."""
-
-    def __init__(self, path: Path, *, refuse_in_use: bool) -> None:
-        self.path = path
-        self._descriptor = _open_for_reading(path)
-        try:
-            if refuse_in_use:
-                refuse_locked(self._descriptor, path)
-            self.size = os.fstat(self._descriptor).st_size
-            if self.size == 0:
-                raise errors.FORMAT_INVALID.error(f"`{path}` is empty", where=str(path))
-            self.buffer = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-
-    def release(self) -> None:
-        """Hand the mapped pages back to the kernel; they are read again when they are needed."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self.buffer.madvise(mmap.MADV_DONTNEED)
-
-    def close(self) -> None:
-        """Unmap the file and give up its lock."""
-        self.buffer.close()
-        os.close(self._descriptor)
+_TAIL_PAGE_BYTES = 1 << 20
 
 
 class OpenedStore:
-    """A store on disk. Use as a context manager; everything it gave out is copied and outlives it."""
+    """A store on disk. Use as a context manager; what it gave out is copied and outlives it."""
 
-    def __init__(self, path: Path, file: MappedFile, database: Database) -> None:
+    def __init__(
+        self,
+        path: Path,
+        database: Database,
+        files: Iterable[MappedFile],
+        *,
+        tail: StoreState | None = None,
+        findings: Iterable[Finding] = (),
+    ) -> None:
         self.path = path
         self.database = database
-        self.findings: list[Finding] = []
+        """The database as it is on disk, without the tail; an empty one in memory where the directory has none."""
+        self.tail = tail
+        """What the log has beyond the database, None where it has nothing. It indexes only the keys it touched."""
+        self.findings = list(findings)
         """What opening noticed; the content is checked elsewhere."""
-        self._file = file
+        self._files = list(files)
 
     def __enter__(self) -> OpenedStore:
         return self
@@ -82,29 +63,32 @@ class OpenedStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file. The store is of no use afterwards."""
-        self._file.close()
+        """Close every file. The store is of no use afterwards."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
 
     @property
     def file_size(self) -> int:
         """Bytes of the database file, trailer included."""
-        return self._file.size
+        return len(self.database.buffer)
 
     @functools.cached_property
     def trailer(self) -> bytes | None:
         """The last 32 bytes where the file's size says that they are a SHA-256 (etcd-files section 3.2), else None."""
-        if self._file.size % _SECTOR != TRAILER_SIZE:
-            return None
-        return self._file.buffer[self._file.size - TRAILER_SIZE :]
+        size = self.file_size
+        return self.database.buffer[size - TRAILER_SIZE :] if size % _SECTOR == TRAILER_SIZE else None
 
     @property
     def content_size(self) -> int:
         """Bytes of the file before the trailer: what the SHA-256 is of."""
-        return self._file.size - (TRAILER_SIZE if self.trailer is not None else 0)
+        return self.file_size - (TRAILER_SIZE if self.trailer is not None else 0)
 
     @property
     def revision(self) -> Revision:
         """The current revision: the newest record's, or the compact revision where that is higher."""
+        if self.tail is not None:
+            return self.tail.revision
         last = self._records_bucket().last_key()
         newest = mvcc.decode_revision(last).main if last is not None else 0
         return Revision(max(newest, self.compact_revision, 1))
@@ -112,6 +96,8 @@ class OpenedStore:
     @functools.cached_property
     def compact_revision(self) -> Revision:
         """The higher of the two compaction markers, `NO_COMPACTION` when there is none."""
+        if self.tail is not None:
+            return self.tail.compact_revision
         markers = [self.item(schema.META, name) for name in (schema.SCHEDULED_COMPACT, schema.FINISHED_COMPACT)]
         return Revision(
             max((mvcc.decode_revision(marker).main for marker in markers if marker is not None), default=NO_COMPACTION)
@@ -129,49 +115,81 @@ class OpenedStore:
 
     def item(self, bucket: bytes, key: bytes) -> bytes | None:
         """The value of `key` in `bucket`, None when either is absent."""
+        if self.tail is not None and bucket != schema.KEY:
+            return dict(self.tail.bucket_items(bucket)).get(key)
         found = self.database.bucket(bucket)
         return found.get(key) if found is not None else None
 
     def bucket_names(self) -> list[bytes]:
         """Names of all top-level buckets, in order."""
-        return self.database.buckets()
+        names = set(self.database.buckets())
+        return sorted(names | set(schema.BUCKETS) if self.tail is not None else names)
 
     def bucket_items(self, name: bytes) -> Iterator[tuple[bytes, bytes]]:
         """(key, value) of any bucket but `key`, in key order; nothing when the bucket is absent."""
+        if self.tail is not None and name != schema.KEY:
+            yield from self.tail.bucket_items(name)
+            return
         bucket = self.database.bucket(name)
         if bucket is not None:
             yield from bucket.items()
 
     def pages(self) -> Iterator[RecordPage]:
-        """All records in order, leaf by leaf: `hashkv.Pages`."""
-        walked = 0
-        for leaf in self._records_bucket().leaves():
-            data, spans, _ = leaf.load()
-            yield RecordPage(data, spans)
-            walked += len(data)
-            if walked >= _RELEASE_AFTER_BYTES:
-                self._file.release()
-                walked = 0
+        """All records in order, leaf by leaf, the tail's last: `hashkv.Pages`."""
+        yield from self._base_pages(b"")
+        yield from self._tail_pages()
 
     def records(self, start: Revision = _FROM_THE_START) -> Iterator[Record]:
         """The records from revision `start` on, in order."""
-        walked = 0
         first = mvcc.encode_revision(mvcc.RevisionKey(start, 0))
-        for leaf in self._records_bucket().leaves(start=first):
-            data, spans, _ = leaf.load()
+        for data, spans in self._base_pages(first):
             for _, key, value, end in spans:
                 found = data[key:value]
                 if found >= first:
                     yield mvcc.decode_record(found, data[value:end])
-            walked += len(data)
-            if walked >= _RELEASE_AFTER_BYTES:
-                self._file.release()
-                walked = 0
+        for record in self.tail_records():
+            if record.revision.main >= start:
+                yield record
+
+    def tail_records(self) -> Iterator[Record]:
+        """The records that are in the log only, in order."""
+        if self.tail is not None:
+            yield from self.tail.records()
 
     def describe(self) -> str:
         """One line for a person: what is open and how big it is."""
+        if self.path.is_dir():
+            tail = f", and {self.tail.record_count} records from its log" if self.tail is not None else ""
+            return f"data directory {self.path} (database {size_text(self.file_size)}{tail})"
         kind = "snapshot" if self.trailer is not None else "database file"
         return f"{kind} {self.path} ({size_text(self.file_size)})"
+
+    def _base_pages(self, first: bytes) -> Iterator[RecordPage]:
+        walked = 0
+        for leaf in self._records_bucket().leaves(start=first):
+            data, spans, _ = leaf.load()
+            yield RecordPage(data, spans)
+            walked += len(data)
+            if walked >= _RELEASE_AFTER_BYTES:
+                for file in self._files:
+                    file.release()
+                walked = 0
+
+    def _tail_pages(self) -> Iterator[RecordPage]:
+        parts: list[bytes] = []
+        spans: list[Span] = []
+        size = 0
+        for record in self.tail_records():
+            key, value = mvcc.encode_record(record)
+            value_start = size + len(key)
+            spans.append((0, size, value_start, value_start + len(value)))
+            parts += (key, value)
+            size = value_start + len(value)
+            if size >= _TAIL_PAGE_BYTES:
+                yield RecordPage(b"".join(parts), spans)
+                parts, spans, size = [], [], 0
+        if parts:
+            yield RecordPage(b"".join(parts), spans)
 
     def _records_bucket(self) -> Bucket:
         bucket = self.database.bucket(schema.KEY)
@@ -189,47 +207,12 @@ def open_file(path: Path, *, refuse_in_use: bool = False) -> OpenedStore:
     """
     file = MappedFile(path, refuse_in_use=refuse_in_use)
     try:
-        return OpenedStore(path, file, open_database(file.buffer))
+        if not file.size:
+            raise errors.FORMAT_INVALID.error(f"`{path}` is empty", where=str(path))
+        return OpenedStore(path, open_database(file.buffer), [file])
     except FormatError as problem:
         file.close()
         raise FormatError(problem.what, offset=problem.offset, where=str(path), why=problem.why) from problem
     except BaseException:
         file.close()
         raise
-
-
-def refuse_locked(descriptor: int, path: Path) -> None:
-    """Take a shared lock that ends with `descriptor`. Raises `DIRECTORY_IN_USE` if somebody holds an exclusive one."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as problem:
-        if problem.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
-            raise errors.DIRECTORY_IN_USE.error(
-                f"`{path}` is in use", where=str(path), why="a running etcd holds its lock"
-            ) from problem
-        # A file system without locks (some network and user-space ones): nothing there can be held either.
-
-
-def _open_for_reading(path: Path) -> int:
-    # Not blocking: somebody may name a pipe, and opening one would wait for its writer.
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as problem:
-        raise source_error(problem, path) from problem
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return descriptor
-    os.close(descriptor)
-    kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-    raise errors.SOURCE_UNKNOWN.error(f"`{path}` is {kind}", where=str(path))
-
-
-def source_error(problem: OSError, path: Path) -> errors.BackstayError:
-    """The declared error for an `OSError` met while opening or reading `path`."""
-    why = problem.strerror or str(problem)
-    where = str(problem.filename or path)
-    if problem.errno in (errno.ENOENT, errno.ENOTDIR):
-        return errors.SOURCE_NOT_FOUND.error(f"`{path}` does not exist", where=where)
-    if problem.errno in (errno.EACCES, errno.EPERM):
-        return errors.SOURCE_UNREADABLE.error(f"cannot read `{path}`", where=where, why=why)
-    return errors.INPUT_OUTPUT.error(f"cannot read `{path}`", where=where, why=why)
