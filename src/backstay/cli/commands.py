@@ -72,6 +72,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.snapshot.restore",
     ),
     Entry(
+        "doctor",
+        Section.LEARN,
+        "Name what is wrong with the etcd of this host",
+        "backstay.cli.doctor",
+    ),
+    Entry(
         "explain",
         Section.LEARN,
         "Say what an error or a finding means, and what to do",
