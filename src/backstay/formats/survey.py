@@ -51,6 +51,12 @@ REVISION_GAP = findings.declare(
     "Revisions above the compact revision are missing: writes were lost. A copy of a live database looks like this.",
     _OTHER_SNAPSHOT,
 )
+RECORD_UNUSUAL = findings.declare(
+    "record-unusual",
+    Severity.WARNING,
+    "A record decodes but is not encoded as etcd writes it: unknown or repeated fields, or numbers longer than needed.",
+    "compare HashKV with another member before trusting this file",
+)
 TOMBSTONE_STRAY = findings.declare(
     "tombstone-stray",
     Severity.WARNING,
@@ -187,6 +193,8 @@ class KeyspaceSurvey:
             return
         if not item.key:
             self._report(RECORD_INCONSISTENT, f"revision {main}", "its value holds no key")
+        if mvcc.encode_key_value(item) != data[value_start:value_end]:
+            self._report(RECORD_UNUSUAL, f"revision {main}", "its value is not encoded as etcd encodes it")
         before = self._newest.get(item.key)
         if tombstone:
             self.totals.tombstone_count += 1

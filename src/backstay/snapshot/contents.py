@@ -6,12 +6,13 @@ member; elements that do not decode become findings, whatever etcd would do abou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from backstay import findings
 from backstay.errors import FormatError
-from backstay.findings import Finding, Severity
+from backstay.findings import Finding, FindingKind, Severity
 from backstay.formats import membership, mvcc, schema
 from backstay.formats.membership import ConfState, Member
 from backstay.formats.schema import Alarm, Lease
@@ -25,6 +26,13 @@ ENTRY_INVALID = findings.declare(
     "An entry of a bucket beside `key` (a lease, a member, a marker, a user ...) does not decode.",
     "use another copy of this file; a restore would lose or misread this entry",
 )
+ENTRY_UNKNOWN = findings.declare(
+    "entry-unknown",
+    Severity.NOTE,
+    "An entry of bucket `meta`, `auth` or `cluster` that no release of etcd up to 3.7 has; every release keeps it.",
+    "nothing to do if a newer etcd or another program wrote this file; else compare it with another copy",
+)
+_VERSION = re.compile(rb"\d+\.\d+\.\d+", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -48,7 +56,7 @@ class Contents:
     members: list[Member] = field(default_factory=list)
     removed_members: list[MemberId] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    _invalid_count: int = 0
+    _reported: int = 0
 
     def take(self, bucket: bytes, key: bytes, value: bytes) -> None:
         """Take one element; what does not decode is reported."""
@@ -57,12 +65,19 @@ class Contents:
             return
         try:
             decode(self, key, value)
-        except (FormatError, UnicodeDecodeError) as problem:
-            why = problem.what if isinstance(problem, FormatError) else str(problem)
-            self._invalid_count += 1
-            if self._invalid_count <= MAX_FINDINGS:
-                name = key[:40].decode("utf-8", "backslashreplace")
-                self.findings.append(ENTRY_INVALID.at(f"bucket {bucket.decode()}, {name!r}", why[:200]))
+        except FormatError as problem:
+            self._report(ENTRY_INVALID, bucket, key, problem.what[:200])
+        except UnicodeDecodeError as problem:
+            self._report(ENTRY_INVALID, bucket, key, str(problem)[:200])
+        else:
+            if key not in _KNOWN.get(bucket, (key,)):
+                self._report(ENTRY_UNKNOWN, bucket, key, f"{len(value)} bytes")
+
+    def _report(self, kind: FindingKind, bucket: bytes, key: bytes, evidence: str) -> None:
+        self._reported += 1
+        if self._reported <= MAX_FINDINGS:
+            name = key[:40].decode("utf-8", "backslashreplace")
+            self.findings.append(kind.at(f"bucket {bucket.decode()}, {name!r}", evidence))
 
 
 def _take_meta(contents: Contents, key: bytes, value: bytes) -> None:
@@ -77,12 +92,12 @@ def _take_meta(contents: Contents, key: bytes, value: bytes) -> None:
     elif key == schema.FINISHED_COMPACT:
         contents.finished_compact = _marker(value)
     elif key == schema.STORAGE_VERSION:
-        contents.storage_version = value.decode()
+        contents.storage_version = _version(value)
 
 
 def _take_cluster(contents: Contents, key: bytes, value: bytes) -> None:
     if key == schema.CLUSTER_VERSION:
-        contents.cluster_version = value.decode()
+        contents.cluster_version = _version(value)
     elif key == schema.DOWNGRADE:
         downgrade = membership.parse_object(value, "downgrade")
         if downgrade.get("enabled"):
@@ -136,6 +151,19 @@ def _take_removed(contents: Contents, key: bytes, value: bytes) -> None:
         raise FormatError(f"its value is {value[:20]!r}, not 'removed'", offset=0)
 
 
+_KNOWN: dict[bytes, tuple[bytes, ...]] = {
+    schema.AUTH: (schema.AUTH_ENABLED, schema.AUTH_REVISION),
+    schema.CLUSTER: (schema.CLUSTER_VERSION, schema.DOWNGRADE),
+    schema.META: (
+        schema.CONF_STATE,
+        schema.CONSISTENT_INDEX,
+        schema.FINISHED_COMPACT,
+        schema.SCHEDULED_COMPACT,
+        schema.STORAGE_VERSION,
+        schema.TERM,
+    ),
+}
+
 _DECODERS: dict[bytes, Callable[[Contents, bytes, bytes], None]] = {
     schema.ALARM: _take_alarm,
     schema.AUTH: _take_auth,
@@ -151,6 +179,12 @@ _DECODERS: dict[bytes, Callable[[Contents, bytes, bytes], None]] = {
 
 def _marker(value: bytes) -> Revision:
     key = mvcc.decode_revision(value)
-    if key.tombstone:
-        raise FormatError("a compaction marker is not a tombstone", offset=0)
+    if key.tombstone or key.sub:
+        raise FormatError("a compaction marker is a main revision alone", offset=0)
     return Revision(key.main)
+
+
+def _version(value: bytes) -> str:
+    if not _VERSION.match(value):
+        raise FormatError(f"{value[:20]!r} is no version", offset=0)
+    return value.decode()

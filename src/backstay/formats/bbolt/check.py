@@ -43,6 +43,12 @@ PAGE_DAMAGED = findings.declare(
     "A page that the database needs does not decode: wrong number, kind, size or element bounds.",
     _OTHER_COPY,
 )
+PAGE_UNPACKED = findings.declare(
+    "bbolt-page-unpacked",
+    Severity.WARNING,
+    "A page leaves gaps between its elements. It can be read, but bbolt never writes one: elements may have been cut off.",
+    _OTHER_COPY,
+)
 PAGE_SHARED = findings.declare(
     "bbolt-page-shared",
     Severity.ERROR,
@@ -182,7 +188,7 @@ class StructureCheck:
             return
         try:
             page = decode_inline_page(header[layout.BUCKET_HEADER_SIZE :])
-            elements = Leaf(page).load()
+            elements = self._load(page, path)
         except FormatError as problem:
             self._report(BUCKET_DAMAGED, _subject(path), problem.what, None)
             return
@@ -225,7 +231,7 @@ class StructureCheck:
                 continue
             try:
                 if page.is_leaf:
-                    elements = Leaf(page).load()
+                    elements = self._load(page, path)
                     self._check_keys(page, [elements.data[k:v] for _, k, v, _ in elements.spans], lower, upper, path)
                     if elements.has_buckets:
                         self._check_flags(elements, path)
@@ -234,6 +240,15 @@ class StructureCheck:
                     pending.extend(self._children(page, depth, lower, upper, path))
             except FormatError as problem:
                 self._report(PAGE_DAMAGED, _subject(path), str(problem), problem.offset)
+
+    def _load(self, page: Page, path: tuple[bytes, ...]) -> Elements:
+        """The elements of a leaf, and a finding where they are not packed as bbolt packs them."""
+        elements = load_packed_leaf(page.buffer, page.offset, page.end, page.count)
+        if elements is None:
+            elements = Leaf(page).load()
+            where = f"page {page.number}" if page.number else "inline page"
+            self._report(PAGE_UNPACKED, _subject(path), where, page.offset if page.number else None)
+        return elements
 
     def _children(
         self, page: Page, depth: int, lower: bytes, upper: bytes | None, path: tuple[bytes, ...]
