@@ -25,23 +25,11 @@ from backstay.cli.render.tables import columns, pairs, printable
 from backstay.cli.reporting import Reporting
 from backstay.durable import LocalDisk
 from backstay.snapshot import restore as restoring
-from backstay.snapshot.restore import Changes, LeaseTreatment, RestorePlan, RestoreReport, Target, members
+from backstay.snapshot.restore import Changes, LeaseTreatment, RestorePlan, RestoreResult, Target, members
 from backstay.snapshot.restore.write import refuse_occupied_targets
 from backstay.values import NO_COMPACTION, size_text
 
 _FORMATS = {EtcdFormat.JSON: Format.JSON, EtcdFormat.YAML: Format.YAML}
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreResult:
-    """What a restore has made. A started member answers this HashKV until its first write or its first expired lease."""
-
-    hash: int
-    hash_revision: int
-    compact_revision: int
-    database_size: int
-    record_count: int
-    live_key_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,26 +163,15 @@ def command(
         with restoring.open_source(Path(source), skip_hash_check=skip_hash_check) as store:
             facts = restoring.examine(store, skip_hash_check=skip_hash_check, progress=progress)
             plan = restoring.make_plan(facts, changes, cluster, targets)
-            report = None
+            result = None
             if not dry_run:
-                report = restoring.restore(
+                result = restoring.restore(
                     store, plan, cluster, targets, disk=LocalDisk(), progress=progress, parent=parent
                 )
     finally:
         progress.finish()
-    shown = RestoreOutput(plan, _result(report) if report is not None else None)
+    shown = RestoreOutput(plan, result)
     show(shown, _FORMATS.get(output, Format.TABLE), lambda: _text(shown))
-
-
-def _result(report: RestoreReport) -> RestoreResult:
-    return RestoreResult(
-        report.hash,
-        report.hash_revision,
-        report.compact_revision,
-        report.database_size,
-        report.record_count,
-        report.live_key_count,
-    )
 
 
 def _text(output: RestoreOutput) -> str:

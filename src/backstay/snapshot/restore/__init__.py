@@ -11,7 +11,7 @@ predict   the HashKV that a server started on them must answer
 from backstay.snapshot.restore.examine import SourceFacts, examine, open_source
 from backstay.snapshot.restore.members import NewCluster, check_advertised, new_cluster
 from backstay.snapshot.restore.plan import DEFAULT_BUMP, Changes, LeaseTreatment, RestorePlan, Target, make_plan
-from backstay.snapshot.restore.write import RestoreReport, restore
+from backstay.snapshot.restore.write import RestoreResult, restore
 
 __all__ = [
     "DEFAULT_BUMP",
@@ -19,7 +19,7 @@ __all__ = [
     "LeaseTreatment",
     "NewCluster",
     "RestorePlan",
-    "RestoreReport",
+    "RestoreResult",
     "SourceFacts",
     "Target",
     "check_advertised",

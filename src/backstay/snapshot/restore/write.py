@@ -47,24 +47,17 @@ _COPY_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreReport:
-    """What a restore did. `hash`, `hash_revision` and `compact_revision` are what HashKV of a started member must say."""
+class RestoreResult:
+    """What a restore has made, as it was read back; sizes are bytes.
 
-    plan: RestorePlan
+    `hash`, `hash_revision` and `compact_revision` are the HashKV of a started member, until its first write or until the
+    first lease ends.
+    """
+
     hash: int
     hash_revision: int
     compact_revision: int
     database_size: int
-    record_count: int
-    live_key_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Proven:
-    """A database that was written and read back."""
-
-    hash: int
-    size: int
     record_count: int
     live_key_count: int
 
@@ -78,7 +71,7 @@ def restore(
     disk: Disk,
     progress: Progress,
     parent: Path | None = None,
-) -> RestoreReport:
+) -> RestoreResult:
     """Carry out `plan`: write the directories of `targets`.
 
     With `parent` (for several members) the directories lie in it and it appears as a whole. Raises `TARGET_EXISTS`,
@@ -100,15 +93,7 @@ def restore(
         ((member, target),) = members
         proven = _restore_one(_Filling(disk, store, plan, cluster, progress), member, target, disk)
     assert proven is not None
-    return RestoreReport(
-        plan,
-        proven.hash,
-        plan.revision_after,
-        plan.compact_revision_after,
-        proven.size,
-        proven.record_count,
-        proven.live_key_count,
-    )
+    return proven
 
 
 def refuse_occupied_targets(targets: tuple[Target, ...], parent: Path | None) -> None:
@@ -127,7 +112,7 @@ def refuse_occupied_targets(targets: tuple[Target, ...], parent: Path | None) ->
             raise errors.TARGET_EXISTS.error(what, where=str(place), why=str(problem)) from problem
 
 
-def _restore_one(filling: _Filling, member: Member, target: Target, disk: Disk) -> _Proven | None:
+def _restore_one(filling: _Filling, member: Member, target: Target, disk: Disk) -> RestoreResult | None:
     """One data directory, its log inside or elsewhere. The log elsewhere appears first: etcd starts on it never alone."""
     log_place = target.wal_directory
     with contextlib.ExitStack() as undo:
@@ -159,7 +144,7 @@ class _Filling:
 
     def fill(
         self, place: Path, log_place: Path | None, member: Member, *, copy_of: Path | None = None
-    ) -> _Proven | None:
+    ) -> RestoreResult | None:
         """Write database and log below `place`; None where the database is a copy of one that is proven already."""
         member_directory = place / "member"
         snap = member_directory / "snap"
@@ -195,7 +180,7 @@ class _Filling:
         with translated(path):
             self._disk.make_directory(path, DIRECTORY_MODE)
 
-    def _write_database(self, path: Path) -> _Proven:
+    def _write_database(self, path: Path) -> RestoreResult:
         self._progress.begin("writing", self._store.database.data_size)
         digest = _ElementDigest()
         with durable_file(self._disk, path, mode=FILE_MODE) as file:
@@ -210,7 +195,7 @@ class _Filling:
             file.write_at(built.meta_pages, 0)
             return self._prove(file, path, digest.checksum, built.size)
 
-    def _prove(self, file: DurableFile, path: Path, checksum: int, size: int) -> _Proven:
+    def _prove(self, file: DurableFile, path: Path, checksum: int, size: int) -> RestoreResult:
         """Read the new database back. Raises `RESTORE_UNPROVEN` unless it is what was to be written."""
         self._progress.begin("proving", size)
         plan = self._plan
@@ -235,7 +220,14 @@ class _Filling:
                 "the new database does not read back", where=str(path), why=str(problem)
             ) from problem
         self._progress.advance(size)
-        return _Proven(answer.hash, size, inspection.records.record_count, inspection.records.live_key_count)
+        return RestoreResult(
+            hash=answer.hash,
+            hash_revision=answer.revision,
+            compact_revision=answer.compact_revision,
+            database_size=size,
+            record_count=inspection.records.record_count,
+            live_key_count=inspection.records.live_key_count,
+        )
 
     def _copy_database(self, source: Path, path: Path) -> None:
         """The databases of all members are the same bytes; each gets a file of its own, compared after it is written."""
