@@ -480,6 +480,21 @@ STORAGE_DRIVER_MISSING = _declare(
     "install it as the reason says",
 )
 
+ETCD_PROGRAM_MISSING = _declare(
+    "etcd-program-missing",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "A real etcd is needed for this, and none was found that runs on this machine.",
+    "name one with --etcd, or put it on the PATH",
+)
+ETCD_DOES_NOT_START = _declare(
+    "etcd-does-not-start",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.BACKSTAY,
+    "A real etcd was started on a restored directory, and does not serve.",
+    "read the end of its log; try another release of etcd, and keep the directory as evidence",
+)
+
 # The command line.
 
 USAGE = _declare(
