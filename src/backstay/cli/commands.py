@@ -36,6 +36,12 @@ GROUPS: dict[str, str] = {
 
 TABLE: tuple[Entry, ...] = (
     Entry(
+        "snapshot save",
+        Section.SNAPSHOTS,
+        "Save a verified snapshot of a living etcd",
+        "backstay.cli.snapshot.save",
+    ),
+    Entry(
         "keys",
         Section.LOOK_INSIDE,
         "List the keys of a snapshot, a data directory or a living etcd",

@@ -14,6 +14,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.snapshot.coherence",
     "backstay.snapshot.contents",
     "backstay.snapshot.opened.directory",
+    "backstay.snapshot.save.verify",
     "backstay.snapshot.verify",
     "backstay.doctor.checks.alarms",
     "backstay.doctor.checks.backups",

@@ -41,11 +41,6 @@ class EndpointHealth:
         return self.problem is None and not self.alarms
 
     @property
-    def healthy(self) -> bool:
-        """The same as `is_healthy`."""
-        return self.is_healthy
-
-    @property
     def is_corrupt(self) -> bool:
         """Whether a CORRUPT alarm names this member."""
         if self.status is None:
