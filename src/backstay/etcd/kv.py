@@ -7,26 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backstay.etcd import methods, results
-from backstay.etcd.operations import Compare, Operation, SortOrder, SortTarget, prefix_end, txn_request
+from backstay.etcd import methods, requests, results
+from backstay.etcd.operations import Compare, Operation, SortOrder, SortTarget, txn_request
 from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.etcd.requests import DEFAULT_PAGE_KEYS, PageReader, PutOptions, RangeOptions
 from backstay.etcd.transport.calls import Caller
 from backstay.values import LeaseId, Revision
-
-DEFAULT_PAGE_KEYS = 1000
-
-_ORDERS = {
-    SortOrder.NONE: rpc.RangeRequest.NONE,
-    SortOrder.ASCEND: rpc.RangeRequest.ASCEND,
-    SortOrder.DESCEND: rpc.RangeRequest.DESCEND,
-}
-_TARGETS = {
-    SortTarget.KEY: rpc.RangeRequest.KEY,
-    SortTarget.VERSION: rpc.RangeRequest.VERSION,
-    SortTarget.CREATE: rpc.RangeRequest.CREATE,
-    SortTarget.MOD: rpc.RangeRequest.MOD,
-    SortTarget.VALUE: rpc.RangeRequest.VALUE,
-}
 
 
 class KV:
@@ -59,21 +45,21 @@ class KV:
         a prefix. A serializable read is answered by one member alone, which may lag. Raises `REVISION_COMPACTED`,
         `REVISION_FUTURE`.
         """
-        request = rpc.RangeRequest(
-            key=key,
-            range_end=range_end,
-            limit=limit,
-            revision=revision,
-            sort_order=_ORDERS[sort_order],
-            sort_target=_TARGETS[sort_target],
-            serializable=serializable,
-            keys_only=keys_only,
-            count_only=count_only,
-            min_mod_revision=min_mod_revision,
-            max_mod_revision=max_mod_revision,
-            min_create_revision=min_create_revision,
-            max_create_revision=max_create_revision,
-        )
+        options: RangeOptions = {
+            "range_end": range_end,
+            "limit": limit,
+            "revision": revision,
+            "sort_order": sort_order,
+            "sort_target": sort_target,
+            "serializable": serializable,
+            "keys_only": keys_only,
+            "count_only": count_only,
+            "min_mod_revision": min_mod_revision,
+            "max_mod_revision": max_mod_revision,
+            "min_create_revision": min_create_revision,
+            "max_create_revision": max_create_revision,
+        }
+        request = requests.range_request(key, options)
         return results.range_of(self._caller.unary(methods.RANGE, request, timeout_seconds=timeout_seconds))
 
     def get(self, key: bytes, *, revision: Revision | int = 0, serializable: bool = False) -> results.KeyValue | None:
@@ -95,21 +81,10 @@ class KV:
         At least one page is yielded, so that the caller learns the revision of an empty range too. Raises
         `REVISION_COMPACTED` when a compaction overtakes the reading; start again at the newest revision then.
         """
-        key, range_end = prefix or b"\x00", prefix_end(prefix)
-        while True:
-            page = self.range(
-                key,
-                range_end=range_end,
-                limit=page_keys,
-                revision=revision,
-                keys_only=keys_only,
-                serializable=serializable,
-            )
-            revision = revision or page.header.revision
-            yield page
-            if not page.more or not page.items:
-                return
-            key = page.items[-1].key + b"\x00"
+        options: RangeOptions = {"limit": page_keys, "keys_only": keys_only, "serializable": serializable}
+        reader = PageReader(prefix, revision, options)
+        while not reader.is_over:
+            yield reader.accept(results.range_of(self._caller.unary(methods.RANGE, reader.request())))
 
     def put(
         self,
@@ -122,14 +97,18 @@ class KV:
         ignore_lease: bool = False,
     ) -> results.PutResult:
         """Write a key. `previous` asks for the last value; `ignore_value` and `ignore_lease` keep the present ones."""
-        request = rpc.PutRequest(
-            key=key, value=value, lease=lease, prev_kv=previous, ignore_value=ignore_value, ignore_lease=ignore_lease
-        )
+        options: PutOptions = {
+            "lease": lease,
+            "previous": previous,
+            "ignore_value": ignore_value,
+            "ignore_lease": ignore_lease,
+        }
+        request = requests.put_request(key, value, options)
         return results.put_of(self._caller.unary(methods.PUT, request))
 
     def delete_range(self, key: bytes, *, range_end: bytes = b"", previous: bool = False) -> results.DeleteResult:
         """Delete a key or a range; a key that does not exist is no error."""
-        request = rpc.DeleteRangeRequest(key=key, range_end=range_end, prev_kv=previous)
+        request = requests.delete_request(key, range_end, previous=previous)
         return results.delete_of(self._caller.unary(methods.DELETE_RANGE, request))
 
     def txn(

@@ -50,10 +50,7 @@ class Maintenance:
         `HashKV.revision` is the revision that was hashed. Raises `REVISION_COMPACTED` or `REVISION_FUTURE`.
         """
         response = self._caller.unary(methods.HASH_KV, rpc.HashKVRequest(revision=revision), endpoint=endpoint)
-        hashed = revision or response.hash_revision or response.header.revision
-        return HashKV(
-            response.hash, Revision(response.compact_revision), Revision(response.hash_revision), Revision(hashed)
-        )
+        return results.hash_kv_of(response, Revision(revision))
 
     def hash(self, *, endpoint: Endpoint | None = None) -> int:
         """The hash of the member's whole database file; equal only on members with equal pages."""

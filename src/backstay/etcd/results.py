@@ -248,6 +248,12 @@ def status_of(message: rpc.StatusResponse) -> MemberStatus:
     )
 
 
+def hash_kv_of(message: rpc.HashKVResponse, asked: Revision) -> HashKV:
+    """The values of a HashKV response; releases before 3.6 do not say which revision they hashed."""
+    hashed = asked or message.hash_revision or message.header.revision
+    return HashKV(message.hash, Revision(message.compact_revision), Revision(message.hash_revision), Revision(hashed))
+
+
 def alarm_of(message: rpc.AlarmMember) -> Alarm:
     """The values of an alarm."""
     number = int(message.alarm)

@@ -28,7 +28,8 @@ Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
 Message_co = TypeVar("Message_co", covariant=True)
 
-_PASSED_OVER = frozenset({errors.ENDPOINT_UNREACHABLE.code, errors.ENDPOINT_TLS.code})
+PASSED_OVER = frozenset({errors.ENDPOINT_UNREACHABLE.code, errors.ENDPOINT_TLS.code})
+"""Errors of one endpoint after which another one is tried: surely nothing was sent."""
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -112,7 +113,7 @@ class Caller:
             try:
                 link = self.link(candidate)
             except errors.BackstayError as problem:
-                if problem.kind.code not in _PASSED_OVER:
+                if problem.kind.code not in PASSED_OVER:
                     raise
                 problems.append(problem)
                 continue
@@ -150,12 +151,12 @@ class Caller:
                 link = self.link(candidate)
                 token = self.token(link)
             except errors.BackstayError as problem:
-                if problem.kind.code not in _PASSED_OVER:
+                if problem.kind.code not in PASSED_OVER:
                     raise
                 problems.append(problem)
                 continue
             self._prefer(candidate)
-            metadata = _metadata(token)
+            metadata = metadata_of(token)
             if method.kind is Kind.BOTH_STREAM:
                 starter = link.channel.stream_stream(method.path, method.serialize, method.parse)
                 call = starter(cast(Iterator[Request], request), timeout=timeout_seconds, metadata=metadata)
@@ -215,7 +216,7 @@ class Caller:
         self, link: Link, method: Method[Request, Response], request: Request, seconds: float, token: str
     ) -> Response:
         call = link.channel.unary_unary(method.path, method.serialize, method.parse)
-        response = call(request, timeout=seconds, metadata=_metadata(token))
+        response = call(request, timeout=seconds, metadata=metadata_of(token))
         link.was_connected = True
         return response
 
@@ -262,7 +263,8 @@ class Caller:
             self._preferred = self.options.endpoints.index(endpoint)
 
 
-def _metadata(token: str) -> Metadata:
+def metadata_of(token: str) -> Metadata:
+    """The metadata that carries a token."""
     return (("token", token),) if token else ()
 
 

@@ -6,6 +6,7 @@ answer and every failure has an address.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import time
 from dataclasses import dataclass
@@ -101,16 +102,13 @@ def wait_until_ready(channel: grpc.Channel, timeout_seconds: float, *, patient: 
         channel.unsubscribe(states.put)
 
 
-async def wait_until_ready_async(channel: grpc.aio.Channel, timeout_seconds: float) -> bool:
-    """Whether the channel got a connection in time; a failed attempt ends the waiting at once."""
-    import asyncio
-
+async def wait_until_ready_async(channel: grpc.aio.Channel, timeout_seconds: float, *, patient: bool) -> bool:
+    """As `wait_until_ready`, for the running event loop."""
+    ends_it = (_CONNECTIVITY.READY, _CONNECTIVITY.SHUTDOWN, *(() if patient else (_CONNECTIVITY.TRANSIENT_FAILURE,)))
     try:
         async with asyncio.timeout(timeout_seconds):
-            state = channel.get_state(try_to_connect=True)
-            while state not in (_CONNECTIVITY.READY, _CONNECTIVITY.TRANSIENT_FAILURE, _CONNECTIVITY.SHUTDOWN):
+            while (state := channel.get_state(try_to_connect=True)) not in ends_it:
                 await channel.wait_for_state_change(state)
-                state = channel.get_state(try_to_connect=True)
     except TimeoutError:
         return False
     return state is _CONNECTIVITY.READY
