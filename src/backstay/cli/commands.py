@@ -78,6 +78,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.snapshot.restore",
     ),
     Entry(
+        "drill",
+        Section.SNAPSHOTS,
+        "Rehearse the restore of a backup on a real etcd",
+        "backstay.cli.drill",
+    ),
+    Entry(
         "doctor",
         Section.LEARN,
         "Name what is wrong with the etcd of this host",
