@@ -5,6 +5,7 @@ Called by snapshot save, doctor and the archive. Asking never changes anything.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,28 +68,34 @@ def check_health(options: ConnectionOptions, *, clock: Clock | None = None) -> t
 
     Raises only what is wrong on our side: `CREDENTIALS_UNREADABLE`, `CREDENTIALS_INVALID`.
     """
-    endpoints = options.endpoints
-    with ThreadPoolExecutor(min(_PARALLEL, len(endpoints)), thread_name_prefix="backstay-health") as pool:
-        return tuple(pool.map(lambda endpoint: check_endpoint(endpoint, options, clock=clock), endpoints))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(options.only(each), clock=clock)) for each in options.endpoints]
+        return health_of(clients)
 
 
-def check_endpoint(endpoint: Endpoint, options: ConnectionOptions, *, clock: Clock | None = None) -> EndpointHealth:
+def health_of(clients: Sequence[Client]) -> tuple[EndpointHealth, ...]:
+    """As `check_health`, over clients of one endpoint each, which stay open for whatever comes next."""
+    with ThreadPoolExecutor(min(_PARALLEL, len(clients)), thread_name_prefix="backstay-health") as pool:
+        return tuple(pool.map(_check, clients))
+
+
+def _check(client: Client) -> EndpointHealth:
     """The health of one endpoint: its status, a linearizable read, the alarms."""
     own_side = (errors.CREDENTIALS_UNREADABLE, errors.CREDENTIALS_INVALID)
+    (endpoint,) = client.options.endpoints
     status: MemberStatus | None = None
-    with Client(options.only(endpoint), clock=clock) as client:
+    try:
+        status = client.maintenance.status()
         try:
-            status = client.maintenance.status()
-            try:
-                client.kv.range(_HEALTH_KEY, keys_only=True)
-            except errors.BackstayError as problem:
-                if problem.kind is not errors.PERMISSION_DENIED:  # a refusal took a quorum too
-                    raise
-            return EndpointHealth(endpoint, status, client.maintenance.alarms())
+            client.kv.range(_HEALTH_KEY, keys_only=True)
         except errors.BackstayError as problem:
-            if problem.kind in own_side:
+            if problem.kind is not errors.PERMISSION_DENIED:  # a refusal took a quorum too
                 raise
-            return EndpointHealth(endpoint, status, (), problem)
+        return EndpointHealth(endpoint, status, client.maintenance.alarms())
+    except errors.BackstayError as problem:
+        if problem.kind in own_side:
+            raise
+        return EndpointHealth(endpoint, status, (), problem)
 
 
 def choose_snapshot_member(healths: Sequence[EndpointHealth]) -> SnapshotChoice:
