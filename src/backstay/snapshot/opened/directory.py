@@ -76,6 +76,9 @@ def open_directory(path: Path, *, wal_directory: Path | None = None, database_al
             )
         if file is None:
             found.append(DATABASE_MISSING.at("member/snap/db", f"rebuilt from {len(log.entries)} entries of the log"))
+        for each in (file, *segments):
+            if each is not None:
+                each.release()
         store = OpenedStore(
             path, database, [file, *segments] if file is not None else segments, tail=tail, findings=found
         )
