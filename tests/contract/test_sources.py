@@ -1,6 +1,7 @@
 """What every source of keys promises, held against the golden files and what etcd itself answered about them.
 
-The same suite runs over snapshot files of five releases, and over the newest etcd here that serves one of them.
+The same suite runs over snapshot files and killed directories of five releases, and over the newest etcd
+here that serves one of the snapshots.
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ def file_case(version: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
     return Case(open_source(str(path)), golden.expectation(f"{version}/snapshot"))
 
 
+def directory_case(name: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
+    return Case(open_source(str(golden.unpack(name, tmp_path / "data"))), golden.expectation(name))
+
+
 def live_case(version: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
     peer = peers.newest()
     if peer.etcdutl is None:
@@ -66,8 +71,16 @@ def live_case(version: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
     return Case(open_source("live", connect=lambda: Client(options)), expected)
 
 
-MAKERS: dict[str, Callable[[str, Path, StartEtcd], Case]] = {"file": file_case, "live": live_case}
-CASES = [*(("file", version) for version in golden.VERSIONS), ("live", "3.7.3")]
+MAKERS: dict[str, Callable[[str, Path, StartEtcd], Case]] = {
+    "file": file_case,
+    "directory": directory_case,
+    "live": live_case,
+}
+CASES = [
+    *(("file", version) for version in golden.VERSIONS),
+    *(("directory", name) for name in (*golden.KILLED, *golden.COMPACTING)),
+    ("live", "3.7.3"),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(case))
@@ -103,10 +116,11 @@ def keys_and_values_at_every_revision_are_what_etcd_answered(case: Case) -> None
 
 def revisions_are_told_and_kept_to(case: Case) -> None:
     source, expected = case.source, case.expected
+    compact_revision = expected["hashkv"][0][2]
     assert source.revision == expected["revision"]
-    assert source.compact_revision == expected["scheduled_compact"]
+    assert source.compact_revision == compact_revision
     for at, kind in (
-        (Revision(expected["scheduled_compact"] - 1), errors.REVISION_COMPACTED),
+        (Revision(compact_revision - 1), errors.REVISION_COMPACTED),
         (Revision(expected["revision"] + 1), errors.REVISION_FUTURE),
     ):
         for read in (

@@ -70,10 +70,16 @@ def connect(connection: ConnectionSettings, reporting: Reporting) -> Client:
 
 
 def open_named(source: str, connection: ConnectionSettings, reporting: Reporting) -> Source:
-    """The source that an argument SOURCE names. Raises as `open_source` and `reach` do."""
+    """The source that an argument SOURCE names, with warnings of what opening noticed.
+
+    Raises as `open_source` and `reach` do.
+    """
     from backstay.sources import open_source
 
-    return open_source(source, connect=lambda: connect(connection, reporting))
+    opened = open_source(source, connect=lambda: connect(connection, reporting))
+    for finding in opened.findings:
+        reporting.warn(str(finding), code=finding.code)
+    return opened
 
 
 def reach_aloud(connection: ConnectionSettings, reporting: Reporting) -> Reached:

@@ -12,6 +12,7 @@ from typing import Self
 from backstay import errors
 from backstay.etcd.client import Client
 from backstay.etcd.operations import prefix_end
+from backstay.findings import Finding
 from backstay.formats.mvcc import KeyValue
 from backstay.sources.selection import Selection
 from backstay.sources.source import NEWEST, Counts, Entry
@@ -32,6 +33,10 @@ class LiveSource:
     def describe(self) -> str:
         endpoints = ", ".join(str(endpoint) for endpoint in self._client.options.endpoints)
         return f"living etcd at {endpoints}"
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return ()
 
     @property
     def revision(self) -> Revision:

@@ -31,7 +31,7 @@ def newest_record(buffer: Buffer, bucket: Bucket, key: bytes, at: Revision) -> R
 
     Raises `TooManyHits`, and `FormatError` for damage on the way to the record.
     """
-    candidates = [revision for revision in _candidates(buffer, key) if revision.main <= at]
+    candidates = [revision for revision in _candidates(buffer, key) if 0 < revision.main <= at]
     for revision in sorted(candidates, reverse=True):
         value = bucket.get(mvcc.encode_revision(revision))
         if value is not None and hashkv.user_key(value, 0, len(value)) == key:

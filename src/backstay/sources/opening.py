@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backstay import errors
-from backstay.snapshot.opened import open_file
+from backstay.snapshot.opened import open_directory, open_file
 from backstay.sources.source import Source
-from backstay.sources.stored import FileSource
+from backstay.sources.stored import StoredSource
 
 if TYPE_CHECKING:
     from backstay.etcd.client import Client
@@ -25,8 +25,8 @@ LIVE = "live"
 def open_source(text: str, *, connect: Callable[[], Client] | None = None) -> Source:
     """The source that `text` names; `connect` makes the client for `live`.
 
-    Raises `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE`, `SOURCE_UNKNOWN`, `DIRECTORY_IN_USE`, `FormatError`, and what
-    `connect` raises.
+    Raises `SOURCE_NOT_FOUND`, `SOURCE_UNREADABLE`, `SOURCE_UNKNOWN`, `DIRECTORY_IN_USE`, `DIRECTORY_INCONSISTENT`, `FormatError`,
+    and what `connect` raises.
     """
     if text == LIVE:
         if connect is None:
@@ -41,8 +41,5 @@ def open_source(text: str, *, connect: Callable[[], Client] | None = None) -> So
             next_step=f"write `{LIVE}` for the source, and `--endpoints {text}`",
         )
     path = Path(text)
-    if path.is_dir():
-        raise errors.SOURCE_UNKNOWN.error(
-            f"`{text}` is a directory", where=text, next_step=f"name its database: `{path / 'member' / 'snap' / 'db'}`"
-        )
-    return FileSource(open_file(path, refuse_in_use=True))
+    is_directory = path.is_dir()
+    return StoredSource(open_directory(path) if is_directory else open_file(path, refuse_in_use=True))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from backstay.findings import Finding
 from backstay.formats.mvcc import KeyValue
 from backstay.sources.selection import Selection
 from backstay.values import LeaseId, Revision
@@ -45,6 +46,11 @@ class Source(Protocol):
 
     def describe(self) -> str:
         """What this is, as one line for people."""
+        ...
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What opening noticed, such as a damaged log; the content itself is not checked."""
         ...
 
     @property

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from backstay.errors import FormatError
+from backstay.findings import Finding
 from backstay.formats import hashkv, mvcc, protowire, schema
 from backstay.formats.mvcc import KeyValue, Record, RevisionKey
 from backstay.snapshot.opened import OpenedStore
@@ -19,14 +20,18 @@ from backstay.sources.source import NEWEST, Counts, Entry
 from backstay.values import LeaseId, Revision
 
 
-class FileSource:
-    """A snapshot file or a bare database."""
+class StoredSource:
+    """A snapshot file, a bare database, or a data directory with what its log has beyond the database."""
 
     def __init__(self, store: OpenedStore) -> None:
         self._store = store
 
     def describe(self) -> str:
         return self._store.describe()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._store.findings)
 
     @property
     def revision(self) -> Revision:
@@ -70,6 +75,10 @@ class FileSource:
         return hashkv.check_revision(revision, self.revision, self.compact_revision)
 
     def _newest_record(self, key: bytes, at: Revision) -> Record | None:
+        recent = [record for record in self._store.tail_records() if record.item.key == key]
+        for record in reversed(recent):
+            if record.revision.main <= at:
+                return record
         bucket = self._store.database.bucket(schema.KEY)
         return lookup.newest_record(self._store.database.buffer, bucket, key, at) if bucket is not None else None
 
@@ -87,16 +96,19 @@ class FileSource:
     def _alive(self, selection: Selection, at: Revision) -> dict[bytes, Entry]:
         """The newest record of each selected key at `at`, without the keys that are deleted there."""
         alive: dict[bytes, Entry] = {}
-        matches, limit = selection.matches, mvcc.encode_revision(RevisionKey(at + 1, 0))
-        user_key = hashkv.user_key
+        matches, user_key = selection.matches, hashkv.user_key
+        first, limit = (mvcc.encode_revision(RevisionKey(main, 0)) for main in (1, at + 1))
         for data, spans in self._store.pages():
             for _, start, value, end in spans:
                 key = user_key(data, value, end)
                 if not key or not matches(key):  # without a key: the mark that a restore with a bump leaves
                     continue
-                if data[start:value] >= limit:
+                revision_key = data[start:value]
+                if revision_key >= limit:
                     return alive
-                if value - start == mvcc.TOMBSTONE_KEY_SIZE:
+                if revision_key < first:  # no release takes a record of revision 0 into its index
+                    continue
+                if mvcc.decode_revision(revision_key).tombstone:
                     alive.pop(key, None)
                 else:
                     alive[key] = _entry(key, data[value:end])
