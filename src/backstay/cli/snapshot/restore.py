@@ -44,9 +44,8 @@ class RestoreOutput:
     examples="""
     backstay snapshot restore backup.db --data-dir /var/lib/etcd-new --dry-run
     backstay snapshot restore backup.db --data-dir /var/lib/etcd-new
-    # three members at once, one directory for each, to be copied to their hosts
-    backstay snapshot restore backup.db --all-members restored \\
-        --initial-cluster a=https://10.0.0.1:2380,b=https://10.0.0.2:2380,c=https://10.0.0.3:2380
+    # all members at once, one directory for each, to be copied to their hosts
+    backstay snapshot restore backup.db --all-members new --initial-cluster a=http://h1:2380,b=http://h2:2380
     # a directory whose etcd does not start any more, with the writes that are only in its log
     sudo backstay snapshot restore /var/lib/etcd --data-dir /var/lib/etcd-new
     """,

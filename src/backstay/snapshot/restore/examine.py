@@ -18,7 +18,7 @@ from backstay.formats.hashkv import RecordPage, user_key
 from backstay.snapshot.contents import Contents
 from backstay.snapshot.hash import BackgroundDigest
 from backstay.snapshot.inspect import Trailer, inspect
-from backstay.snapshot.opened import OpenedStore, open_file
+from backstay.snapshot.opened import OpenedStore, open_directory, open_file
 from backstay.snapshot.verify import Level, judge
 from backstay.telemetry import Progress
 from backstay.values import Revision
@@ -42,8 +42,6 @@ class SourceFacts:
     file_size: int
     revision: Revision
     compact_revision: Revision
-    newest_record: Revision
-    record_count: int
     storage_version: str
     cluster_version: str
     kubernetes_prefix: str
@@ -63,6 +61,8 @@ def open_source(path: Path, *, skip_hash_check: bool) -> OpenedStore:
     Raises what opening raises, `DIRECTORY_IN_USE` for a running member's files, and `TRAILER_MISSING` for a file without
     a SHA-256 unless `skip_hash_check`.
     """
+    if path.is_dir():
+        return open_directory(path)
     store = open_file(path, refuse_in_use=True)
     try:
         if store.trailer is None and not skip_hash_check:
@@ -112,8 +112,6 @@ def examine(store: OpenedStore, *, skip_hash_check: bool, progress: Progress) ->
         file_size=store.file_size,
         revision=store.revision,
         compact_revision=store.compact_revision,
-        newest_record=Revision(inspection.records.last_revision),
-        record_count=inspection.records.record_count,
         storage_version=contents.storage_version,
         cluster_version=contents.cluster_version,
         kubernetes_prefix=find_kubernetes_prefix(store.pages()),

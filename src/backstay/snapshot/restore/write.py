@@ -113,21 +113,47 @@ def refuse_occupied_targets(targets: tuple[Target, ...], parent: Path | None) ->
 
 
 def _restore_one(filling: _Filling, member: Member, target: Target, disk: Disk) -> RestoreResult | None:
-    """One data directory, its log inside or elsewhere. The log elsewhere appears first: etcd starts on it never alone."""
+    """One data directory, its log inside or elsewhere."""
     log_place = target.wal_directory
-    with contextlib.ExitStack() as undo:
-        with durable_directory(disk, target.directory, mode=DIRECTORY_MODE) as place:
-            if log_place is None:
-                return filling.fill(place, place / "member" / "wal", member)
-            if log_place.absolute().is_relative_to(target.directory.absolute()):
-                inside = log_place.absolute().relative_to(target.directory.absolute())
-                return filling.fill(place, place / inside, member)
+    if log_place is not None and not log_place.absolute().is_relative_to(target.directory.absolute()):
+        return _restore_two(filling, member, target.directory, log_place, disk)
+    inside = Path("member", "wal")
+    if log_place is not None:
+        inside = log_place.absolute().relative_to(target.directory.absolute())
+    with durable_directory(disk, target.directory, mode=DIRECTORY_MODE) as place:
+        return filling.fill(place, place / inside, member)
+
+
+def _restore_two(
+    filling: _Filling, member: Member, directory: Path, log_directory: Path, disk: Disk
+) -> RestoreResult | None:
+    """The data directory and its log elsewhere: two names, which cannot appear at once.
+
+    The log comes first, because etcd takes a database without a log for a new cluster (etcd-files section 8.4). A failure
+    between the two removes the log again; a kill leaves it, and the next restore refuses to touch it.
+    """
+    of_data = of_log = None
+    try:
+        with durable_directory(disk, directory, mode=DIRECTORY_MODE) as place:
+            of_data = _identity(place)
             proven = filling.fill(place, None, member)
-            with durable_directory(disk, log_place, mode=DIRECTORY_MODE) as log:
+            with durable_directory(disk, log_directory, mode=DIRECTORY_MODE) as log:
+                of_log = _identity(log)
                 filling.write_log(log, member)
-            undo.callback(shutil.rmtree, log_place, ignore_errors=True)
-        undo.pop_all()
-    return proven
+        return proven
+    except BaseException:
+        if of_log is not None and _identity(log_directory) == of_log and _identity(directory) != of_data:
+            shutil.rmtree(log_directory, ignore_errors=True)
+        raise
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which directory this is, whatever its name; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class _Filling:
