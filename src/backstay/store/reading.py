@@ -1,4 +1,4 @@
-"""What a range request answers: revision, filters, sort, limit (etcd-api section 2.2), over a state or an open batch."""
+"""What a range request answers: revision, filters, sort, limit, over a state or an open batch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Why a request is refused, in etcd's own words: clients match on the text first and on the code second.
 
 Raised as `Refused` inside the store, handed out as `Applied.refused`. A refused request changes nothing. The codes are
-gRPC's names; the texts are those of the newest releases (docs/formats/etcd-files.md, the API's error table).
+gRPC's names; the texts are those of the newest releases.
 """
 
 from __future__ import annotations

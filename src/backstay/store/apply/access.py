@@ -1,4 +1,4 @@
-"""Changes of users, roles and permissions (etcd-api sections 6.2 and 6.3).
+"""Changes of users, roles and permissions.
 
 Every change that has an effect counts the auth revision up by one, switching off included, switching on not. Permission
 to make it has been checked before (`permissions`).

@@ -1,4 +1,4 @@
-"""Granting, revoking and checkpointing leases (etcd-api section 4)."""
+"""Granting, revoking and checkpointing leases."""
 
 from __future__ import annotations
 

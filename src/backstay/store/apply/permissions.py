@@ -1,4 +1,4 @@
-"""What an identity may do while access control is on (etcd-api sections 6.3, 6.6 and 6.7).
+"""What an identity may do while access control is on.
 
 Checked when an entry is applied, by the name and the auth revision in the request's header: rights may have changed
 since it was proposed. These are the rules of the newest releases; up to 3.5.27 and 3.6.8 nested transactions went
