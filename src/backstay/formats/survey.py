@@ -10,6 +10,7 @@ twenty bytes per record.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class KeyspaceSurvey:
         self._newest: dict[bytes, int] = {}
         self._kept = bytearray()
         self._leases: dict[bytes, int] = {}
-        self._short_numbers: dict[bytes, int] = {bytes((n,)): n for n in range(0x80)}
+        self._numbers = _short_numbers()
 
     def feed(self, data: Buffer, spans: list[Span]) -> None:
         """The next records: `spans` are positions in `data`.
@@ -116,7 +117,7 @@ class KeyspaceSurvey:
         unpack = mvcc.REVISION_STRUCT.unpack_from
         match_put = _PUT_FIELDS.match
         newest = self._newest
-        short_numbers = self._short_numbers
+        short_numbers = self._numbers
         compact, floor, leases = self._compact, self._floor, self._leases
         previous_main, previous_sub = self._previous_main, self._previous_sub
         totals = self.totals
@@ -158,10 +159,14 @@ class KeyspaceSurvey:
             key = data[first:key_end]
             life = create << _CREATE_SHIFT | version << _VERSION_SHIFT | 1
             before = newest.get(key)
-            if before is None or before & _LIFE_MASK != life - _NEXT_VERSION:
-                self._check_continuity(main, before, create, version)
-            if before is not None and before > _LIFE_MASK:
-                self._kept[(before >> _POSITION_SHIFT) - 1] = 0
+            if before is None:
+                if create != main or version != 1:
+                    self._check_continuity(main, None, create, version)
+            else:
+                if before & _LIFE_MASK != life - _NEXT_VERSION:
+                    self._check_continuity(main, before, create, version)
+                if before > _LIFE_MASK:
+                    self._kept[(before >> _POSITION_SHIFT) - 1] = 0
             if main <= compact:
                 self._kept.append(1)
                 life |= len(self._kept) << _POSITION_SHIFT
@@ -290,6 +295,14 @@ class KeyspaceSurvey:
         self._counts[kind.code] = count
         if count <= MAX_FINDINGS:
             self.findings.append(kind.at(subject, evidence))
+
+
+@functools.cache
+def _short_numbers() -> dict[bytes, int]:
+    """Every varint of one and two bytes: nearly all versions and lengths, and the revisions of a young store."""
+    numbers = {bytes((n,)): n for n in range(0x80)}
+    numbers.update((bytes((n & 0x7F | 0x80, n >> 7)), n) for n in range(0x80, 0x4000))
+    return numbers
 
 
 def _number(encoded: bytes) -> int:

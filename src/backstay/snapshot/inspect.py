@@ -127,31 +127,32 @@ class _Walk:
 
     def run(self) -> None:
         """Walk the whole file."""
-        survey = self._survey
-        unreported = walked = 0
+        # Local names throughout: this loop runs once per page, and a page is often one record.
+        feed, take = self._survey.feed, self._contents.take
+        checksum = element_count = unreported = walked = 0
         name = b""
+        is_records = False
         for path, elements in self._check.walk():
             if elements is None:
-                name = path[0]
-                if len(path) == 1:
-                    self._hash = extend(self._hash, name)
-                    self._buckets.setdefault(name, 0)
-                else:
+                if len(path) > 1:
                     self._nested.append(b"/".join(path))
+                    continue
+                self._count(name, element_count)
+                element_count = 0
+                name = path[0]
+                is_records = name == schema.KEY
+                checksum = extend(checksum, name)
                 continue
             if len(path) > 1:
                 continue
             data, spans, has_buckets = elements
-            self._buckets[name] += len(spans)
-            if has_buckets:
-                self._hash = _extend_without_headers(self._hash, elements)
-            else:
-                self._hash = extend(self._hash, data)
-            if name == schema.KEY:
-                survey.feed(data, spans)
+            element_count += len(spans)
+            checksum = _extend_without_headers(checksum, elements) if has_buckets else extend(checksum, data)
+            if is_records:
+                feed(data, spans)
             else:
                 for _, key, value, end in spans:
-                    self._contents.take(name, data[key:value], data[value:end])
+                    take(name, data[key:value], data[value:end])
             unreported += len(data)
             if unreported >= _ADVANCE_BYTES:
                 self._progress.advance(unreported)
@@ -160,8 +161,14 @@ class _Walk:
                 if walked >= _RELEASE_BYTES:
                     _release(self._database)
                     walked = 0
+        self._count(name, element_count)
+        self._hash = checksum
         self._progress.advance(unreported)
-        survey.finish()
+        self._survey.finish()
+
+    def _count(self, name: bytes, element_count: int) -> None:
+        if name:
+            self._buckets[name] = self._buckets.get(name, 0) + element_count
 
     def inspection(self, file_size: int, content_size: int, trailer: Trailer, rule: HashRule | None) -> Inspection:
         """Everything gathered, after `run`."""
