@@ -20,7 +20,7 @@ from backstay.errors import FormatError
 from backstay.findings import Finding, FindingKind, Severity
 from backstay.formats import mvcc, protowire
 from backstay.formats.bbolt import Buffer
-from backstay.formats.hashkv import Span
+from backstay.formats.hashkv import RecordPage, Span
 from backstay.values import NO_COMPACTION, Revision
 
 MAX_FINDINGS = 100
@@ -109,7 +109,11 @@ class KeyspaceSurvey:
         self._numbers = _short_numbers()
 
     def feed(self, data: Buffer, spans: list[Span]) -> None:
-        """The next records: `spans` are positions in `data`.
+        """The next records: `spans` are positions in `data`."""
+        self.feed_pages((RecordPage(data, spans),))
+
+    def feed_pages(self, pages: Iterable[RecordPage]) -> None:
+        """The next pages of records; many at a time are cheaper than one.
 
         The loop knows ordinary records by heart: a key of less than 128 bytes, and a tombstone or a put without lease.
         Everything else, and everything that looks wrong, goes through `_feed_unusual`.
@@ -121,58 +125,59 @@ class KeyspaceSurvey:
         compact, floor, leases = self._compact, self._floor, self._leases
         previous_main, previous_sub = self._previous_main, self._previous_sub
         totals = self.totals
-        for _, key_start, value_start, value_end in spans:
-            size = value_start - key_start
-            if size != 17 and size != 18:
-                self._report(REVISION_KEY_INVALID, "record", f"its key has {size} bytes")
-                continue
-            main, separator, sub = unpack(data, key_start)
-            if separator != 0x5F or main > mvcc.MAX_REVISION or sub > mvcc.MAX_REVISION:
-                self._report(REVISION_KEY_INVALID, "record", f"its key is {data[key_start:value_start].hex()}")
-                continue
-            if main > floor and (sub or main != previous_main + 1):
-                self._check_density(main, sub, previous_main, previous_sub)
-            previous_main, previous_sub = main, sub
-            totals.record_count += 1
-            first = value_start + 2
-            if first > value_end or data[value_start] != 0x0A:
-                self._feed_unusual(data, main, key_start, value_start, value_end)
-                continue
-            key_end = first + data[value_start + 1]
-            if size != 17 or key_end > value_end or key_end - first > 0x7F:
-                self._feed_unusual(data, main, key_start, value_start, value_end)
-                continue
-            found = match_put(data, key_end, value_end)
-            if not found:
-                self._feed_unusual(data, main, key_start, value_start, value_end)
-                continue
-            create_bytes, mod_bytes, version_bytes, length_bytes = found.groups()
-            end = found.end()
-            if length_bytes:
-                end += short_numbers.get(length_bytes) or _number(length_bytes)
-            mod = short_numbers.get(mod_bytes) or _number(mod_bytes)
-            if end != value_end or mod != main:
-                self._feed_unusual(data, main, key_start, value_start, value_end)
-                continue
-            create = mod if create_bytes == mod_bytes else short_numbers.get(create_bytes) or _number(create_bytes)
-            version = short_numbers.get(version_bytes) or _number(version_bytes)
-            key = data[first:key_end]
-            life = create << _CREATE_SHIFT | version << _VERSION_SHIFT | 1
-            before = newest.get(key)
-            if before is None:
-                if create != main or version != 1:
-                    self._check_continuity(main, None, create, version)
-            else:
-                if before & _LIFE_MASK != life - _NEXT_VERSION:
-                    self._check_continuity(main, before, create, version)
-                if before > _LIFE_MASK:
-                    self._kept[(before >> _POSITION_SHIFT) - 1] = 0
-            if main <= compact:
-                self._kept.append(1)
-                life |= len(self._kept) << _POSITION_SHIFT
-            newest[key] = life
-            if leases:
-                leases.pop(key, None)
+        for data, spans in pages:
+            for _, key_start, value_start, value_end in spans:
+                size = value_start - key_start
+                if size != 17 and size != 18:
+                    self._report(REVISION_KEY_INVALID, "record", f"its key has {size} bytes")
+                    continue
+                main, separator, sub = unpack(data, key_start)
+                if separator != 0x5F or main > mvcc.MAX_REVISION or sub > mvcc.MAX_REVISION:
+                    self._report(REVISION_KEY_INVALID, "record", f"its key is {data[key_start:value_start].hex()}")
+                    continue
+                if main > floor and (sub or main != previous_main + 1):
+                    self._check_density(main, sub, previous_main, previous_sub)
+                previous_main, previous_sub = main, sub
+                totals.record_count += 1
+                first = value_start + 2
+                if first > value_end or data[value_start] != 0x0A:
+                    self._feed_unusual(data, main, key_start, value_start, value_end)
+                    continue
+                key_end = first + data[value_start + 1]
+                if size != 17 or key_end > value_end or key_end - first > 0x7F:
+                    self._feed_unusual(data, main, key_start, value_start, value_end)
+                    continue
+                found = match_put(data, key_end, value_end)
+                if not found:
+                    self._feed_unusual(data, main, key_start, value_start, value_end)
+                    continue
+                create_bytes, mod_bytes, version_bytes, length_bytes = found.groups()
+                end = found.end()
+                if length_bytes:
+                    end += short_numbers.get(length_bytes) or _number(length_bytes)
+                mod = short_numbers.get(mod_bytes) or _number(mod_bytes)
+                if end != value_end or mod != main:
+                    self._feed_unusual(data, main, key_start, value_start, value_end)
+                    continue
+                create = mod if create_bytes == mod_bytes else short_numbers.get(create_bytes) or _number(create_bytes)
+                version = short_numbers.get(version_bytes) or _number(version_bytes)
+                key = data[first:key_end]
+                life = create << _CREATE_SHIFT | version << _VERSION_SHIFT | 1
+                before = newest.get(key)
+                if before is None:
+                    if create != main or version != 1:
+                        self._check_continuity(main, None, create, version)
+                else:
+                    if before & _LIFE_MASK != life - _NEXT_VERSION:
+                        self._check_continuity(main, before, create, version)
+                    if before > _LIFE_MASK:
+                        self._kept[(before >> _POSITION_SHIFT) - 1] = 0
+                if main <= compact:
+                    self._kept.append(1)
+                    life |= len(self._kept) << _POSITION_SHIFT
+                newest[key] = life
+                if leases:
+                    leases.pop(key, None)
         self._previous_main, self._previous_sub = previous_main, previous_sub
 
     def _feed_unusual(self, data: Buffer, main: int, key_start: int, value_start: int, value_end: int) -> None:

@@ -20,7 +20,7 @@ from backstay.findings import Finding, Severity
 from backstay.formats import hashkv, mvcc, schema
 from backstay.formats.bbolt import Database, Elements, StructureCheck, layout
 from backstay.formats.crc32c import extend
-from backstay.formats.hashkv import HashKV, HashRule
+from backstay.formats.hashkv import HashKV, HashRule, RecordPage
 from backstay.formats.survey import KeyspaceSurvey, KeyspaceTotals
 from backstay.snapshot.contents import Contents
 from backstay.snapshot.hash import BackgroundDigest
@@ -30,6 +30,8 @@ from backstay.values import NO_COMPACTION, Revision
 
 _ADVANCE_BYTES = 1 << 20
 _RELEASE_BYTES = 64 << 20
+_BATCH_PAGES = 32
+"""How many pages of records the survey is given at a time."""
 
 
 class Trailer(Enum):
@@ -128,7 +130,8 @@ class _Walk:
     def run(self) -> None:
         """Walk the whole file."""
         # Local names throughout: this loop runs once per page, and a page is often one record.
-        feed, take = self._survey.feed, self._contents.take
+        take = self._contents.take
+        batch: list[RecordPage] = []
         checksum = element_count = unreported = walked = 0
         name = b""
         is_records = False
@@ -149,7 +152,10 @@ class _Walk:
             element_count += len(spans)
             checksum = _extend_without_headers(checksum, elements) if has_buckets else extend(checksum, data)
             if is_records:
-                feed(data, spans)
+                batch.append(RecordPage(data, spans))
+                if len(batch) == _BATCH_PAGES:
+                    self._survey.feed_pages(batch)
+                    batch = []
             else:
                 for _, key, value, end in spans:
                     take(name, data[key:value], data[value:end])
@@ -161,6 +167,7 @@ class _Walk:
                 if walked >= _RELEASE_BYTES:
                     _release(self._database)
                     walked = 0
+        self._survey.feed_pages(batch)
         self._count(name, element_count)
         self._hash = checksum
         self._progress.advance(unreported)
