@@ -44,7 +44,7 @@ TABLE: tuple[Entry, ...] = (
     Entry(
         "keys",
         Section.LOOK_INSIDE,
-        "List the keys of a snapshot, a data directory or a living etcd",
+        "List the keys of a snapshot, a directory or a living etcd",
         "backstay.cli.keys",
     ),
     Entry(
@@ -56,7 +56,7 @@ TABLE: tuple[Entry, ...] = (
     Entry(
         "snapshot status",
         Section.SNAPSHOTS,
-        "Print hash, revision, keys and size of a snapshot, as etcd does",
+        "Print hash, revision, keys and size, as etcd does",
         "backstay.cli.snapshot.status",
     ),
     Entry(

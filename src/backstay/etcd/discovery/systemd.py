@@ -157,7 +157,8 @@ def _command(line: str, variables: Mapping[str, str], files: HostFiles) -> list[
 
 
 def _is_etcd(word: str) -> bool:
-    return posixpath.basename(word) == "etcd"
+    """Whether a word is the program; `--data-dir=/data/etcd` and a shell's whole script end in the same letters."""
+    return posixpath.basename(word) == "etcd" and not word.startswith("-") and " " not in word
 
 
 def _words(text: str) -> list[str]:
