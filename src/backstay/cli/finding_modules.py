@@ -9,6 +9,8 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.blobs.probe",
     "backstay.etcd.discovery.search",
     "backstay.formats.bbolt.check",
+    "backstay.formats.directory",
+    "backstay.formats.raft_snapshot",
     "backstay.formats.survey",
     "backstay.formats.wal.reader",
     "backstay.snapshot.coherence",
