@@ -19,8 +19,8 @@ from backstay.values import size_text
 SUFFIX = ".part"
 """Added to the name of a file that is not proven yet."""
 
-FreeBytes = Callable[[Path], int]
-"""Bytes that an ordinary user may still write below a directory."""
+FreeBytes = Callable[[Path], int | None]
+"""Bytes that an ordinary user may still write below a directory; None where nobody can know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Target:
     """The file to write. Sizes in bytes."""
 
     path: Path
-    free_bytes: int
+    free_bytes: int | None
 
 
 def resolve_target(text: str, clock: Clock) -> Path:
@@ -43,10 +43,11 @@ def resolve_target(text: str, clock: Clock) -> Path:
     return path
 
 
-def free_bytes_of(directory: Path) -> int:
+def free_bytes_of(directory: Path) -> int | None:
     """What the file system of `directory` says. Raises `OSError`."""
     figures = os.statvfs(directory)
-    return figures.f_bavail * figures.f_frsize
+    # Some network and user-space file systems do not count blocks at all.
+    return figures.f_bavail * figures.f_frsize if figures.f_blocks else None
 
 
 def check_target(path: Path, needed_bytes: int, *, free_bytes: FreeBytes = free_bytes_of) -> Target:
@@ -71,14 +72,16 @@ def check_target(path: Path, needed_bytes: int, *, free_bytes: FreeBytes = free_
             f"cannot write `{path}`", where=str(directory), why="no permission, or a read-only file system"
         )
     try:
-        free = free_bytes(directory) + _leftover_bytes(path)
+        free = free_bytes(directory)
     except OSError as problem:
         raise target_error(problem, path) from problem
-    if free < needed_bytes:
+    if free is not None:
+        free += _leftover_bytes(path)
+    if free is not None and free < needed_bytes:
         raise errors.TARGET_FULL.error(
             f"the snapshot does not fit into `{directory}`",
             where=str(directory),
-            why=f"it needs {size_text(needed_bytes)}, and {size_text(max(free, 0))} are free",
+            why=f"it needs {size_text(needed_bytes)}, and {size_text(free)} are free",
         )
     return Target(path, free)
 
