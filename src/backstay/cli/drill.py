@@ -31,7 +31,7 @@ _RESOURCES_SHOWN = 12
 @output_options
 @reporting_options
 @click.option("--etcd", type=click.Path(path_type=Path), metavar="FILE", help="The etcd to start; else that of PATH.")
-@click.option("--scratch", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Where to restore to.")
+@click.option("--scratch", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where to restore to.")
 @switch_option("--skip-hash-check", help="Do not compare the SHA-256; needed for a bare `member/snap/db`.")
 @click.option(
     "--user", default="", metavar="NAME[:PASSWORD]", help="A user with the role root, where the backup has users."
