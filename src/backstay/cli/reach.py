@@ -25,11 +25,10 @@ from backstay.cli.options import ask_password
 from backstay.cli.reporting import Reporting
 from backstay.cli.settings import ConnectionSettings
 from backstay.etcd.connection import ConnectionOptions, Credentials, Endpoint
-from backstay.etcd.discovery import Discovery, Installation, discover
-from backstay.etcd.discovery.flags import hosts_of_cluster
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # and loaded when they are needed: most sources are files
     from backstay.etcd.client import Client
+    from backstay.etcd.discovery import Discovery, Installation
     from backstay.sources import Source
 
 DEFAULT_ENDPOINT = "127.0.0.1:2379"
@@ -103,6 +102,8 @@ def reach(
     Raises `NO_ETCD_FOUND` with the places that were searched, `CREDENTIALS_UNREADABLE` with who may read the files that
     were found, and `USAGE` for settings that contradict each other.
     """
+    from backstay.etcd.discovery import discover
+
     if connection.endpoints is not None:
         return _named(connection, root)
     discovery = discover(root)
@@ -124,6 +125,9 @@ def _named(connection: ConnectionSettings, root: Path) -> Reached:
     plain = _options(endpoints, given, connection)
     if _gives_certificates(connection) or not any(endpoint.is_tls for endpoint in plain.endpoints):
         return Reached(plain, reasons)
+    from backstay.etcd.discovery import discover
+    from backstay.etcd.discovery.flags import hosts_of_cluster
+
     installation = discover(root).chosen
     if installation is None or installation.problem is not None or not installation.credentials.cert:
         return Reached(plain, reasons)

@@ -16,7 +16,9 @@ from backstay.formats.bbolt import Bucket, Buffer
 from backstay.formats.mvcc import Record, RevisionKey
 from backstay.values import Revision
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 256 << 10
+"""Small enough to stay in the processor's cache between copying and searching."""
+
 HIT_LIMIT = 1_000_000
 CANDIDATE_LIMIT = 10_000
 """Beyond these the bytes of the key are no clue, and the caller must walk the tree."""
