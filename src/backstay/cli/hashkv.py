@@ -61,7 +61,7 @@ def command(*, file: Path, revision: int, release: str, output: EtcdFormat, repo
     HashKV is the hash by which members of a cluster compare their keys. Two answers compare only at the same revision
     and the same compact revision. FILE is only read.
     """
-    with opened.open_file(file) as store:
+    with opened.open_directory(file) if file.is_dir() else opened.open_file(file) as store:
         answer = hash_kv_of(store, Revision(revision), rule_of(release))
     click.echo(rendered(answer, output))
 

@@ -211,9 +211,9 @@ def check_applied_index(inspection: Inspection) -> Iterator[Finding]:
 def check_reachability(inspection: Inspection) -> Iterator[Finding]:
     """Most of the file is in use, and nothing says that it was copied while etcd was writing."""
     reachable, total = inspection.reachable_pages, inspection.page_count
-    if inspection.trailer is not Trailer.MISSING:
+    if inspection.trailer not in (Trailer.MISSING, Trailer.NOT_DUE):
         return  # What a server streamed is no torn copy, however empty its pages are.
-    if total >= _FEW_PAGES and reachable * _SMALL_SHARE < total:
+    if inspection.trailer is Trailer.MISSING and total >= _FEW_PAGES and reachable * _SMALL_SHARE < total:
         yield REACHABLE_FEW.at("file", f"{reachable} of {total} pages are in use")
     signs = sorted(
         {each.code for each in inspection.findings if each.severity is Severity.ERROR and each.code in _TORN_CODES}

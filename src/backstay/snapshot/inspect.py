@@ -41,6 +41,8 @@ class Trailer(Enum):
     WRONG = "wrong"
     MISSING = "missing"
     NOT_COMPARED = "not compared"
+    NOT_DUE = "not due"
+    """A data directory's database never has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,24 @@ def inspect(
     with_hash_kv: HashRule | None = None,
     progress: Progress | None = None,
 ) -> Inspection:
-    """Inspect an opened store; HashKV at its newest revision by the rule given, where the records are sound."""
+    """Inspect an opened store; HashKV at its newest revision by the rule given, where the records are sound.
+
+    Of a data directory, structure and HASH are those of its database; records and entries include the log's tail.
+    """
     progress = progress or SilentProgress()
     database = store.database
     progress.begin("checking", database.data_size)
-    walk = _Walk(database, progress)
+    walk = _Walk(database, progress, store.tail.compact_revision if store.tail is not None else None)
     with contextlib.ExitStack() as stack:
         digest = None
-        if with_trailer and store.trailer is not None:
+        if with_trailer and store.trailer is not None and not store.path.is_dir():
             digest = stack.enter_context(BackgroundDigest(database.buffer, store.content_size))
         walk.run()
+        if store.tail is not None:
+            walk.add_tail(store)
         trailer = Trailer.MISSING if store.trailer is None else Trailer.NOT_COMPARED
+        if store.path.is_dir():
+            trailer = Trailer.NOT_DUE
         if digest is not None:
             trailer = Trailer.RIGHT if digest.result() == store.trailer else Trailer.WRONG
     return walk.inspection(store.file_size, store.content_size, trailer, with_hash_kv)
@@ -116,11 +125,12 @@ def inspect_database(database: Database, *, with_hash_kv: HashRule | None = None
 class _Walk:
     """The pass itself, and what it gathers."""
 
-    def __init__(self, database: Database, progress: Progress) -> None:
+    def __init__(self, database: Database, progress: Progress, compact_revision: Revision | None = None) -> None:
         self._database = database
         self._progress = progress
         self._check = StructureCheck(database)
-        self._compact = _compact_revision(database)
+        self._compact = _compact_revision(database) if compact_revision is None else compact_revision
+        self._tail: list[RecordPage] = []
         self._survey = KeyspaceSurvey(self._compact)
         self._contents = Contents()
         self._hash = 0
@@ -171,7 +181,20 @@ class _Walk:
         self._count(name, element_count)
         self._hash = checksum
         self._progress.advance(unreported)
-        self._survey.finish()
+
+    def add_tail(self, store: OpenedStore) -> None:
+        """What the log has beyond the database: its records, and the other buckets as they are after it."""
+        for record in store.tail_records():
+            key, value = mvcc.encode_record(record)
+            self._tail.append(RecordPage(key + value, [(0, 0, len(key), len(key) + len(value))]))
+        self._survey.feed_pages(self._tail)
+        before, self._contents = self._contents, Contents()
+        for name in store.bucket_names():
+            if name != schema.KEY:
+                for key, value in store.bucket_items(name):
+                    self._contents.take(name, key, value)
+        known = set(self._contents.findings)
+        self._contents.findings += [each for each in before.findings if each not in known]
 
     def _count(self, name: bytes, element_count: int) -> None:
         if name:
@@ -180,6 +203,7 @@ class _Walk:
     def inspection(self, file_size: int, content_size: int, trailer: Trailer, rule: HashRule | None) -> Inspection:
         """Everything gathered, after `run`."""
         database, check = self._database, self._check
+        self._survey.finish()
         sound = not any(each.severity is Severity.ERROR for each in (*check.findings, *self._survey.findings))
         return Inspection(
             file_size=file_size,
@@ -213,6 +237,8 @@ class _Walk:
             if walked >= _ADVANCE_BYTES:
                 self._progress.advance(walked)
                 walked = 0
+        for page in self._tail:
+            feed.feed(*page)
         self._progress.advance(walked)
         return feed.result()
 

@@ -122,9 +122,12 @@ def judge(
     inspection: Inspection, level: Level, *, etcd_version: str = "", opening: Iterable[Finding] = ()
 ) -> list[Check]:
     """The checks up to `level` that need nothing but an inspection (that is, all below `rebuilt`)."""
-    checks = [Check(Level.LISTED, "readable", f"{size_text(inspection.file_size)}", tuple(opening))]
+    checks = [Check(Level.LISTED, "readable", f"{size_text(inspection.file_size)}", ())]
     if level >= Level.INTACT:
         checks += _intact(inspection)
+        noticed = tuple(opening)
+        if noticed or inspection.trailer is Trailer.NOT_DUE:
+            checks.append(Check(Level.INTACT, "log", "checksums and order of its entries", noticed))
     if level >= Level.AUTHENTIC:
         checks.append(_authentic(inspection))
     if level >= Level.COHERENT:
@@ -144,7 +147,7 @@ def _intact(inspection: Inspection) -> Iterator[Check]:
     sizes = [each for each in structure if each.code == "bbolt-truncated"]
     rest = [each for each in structure if each not in metas and each not in sizes]
     beyond = inspection.content_size - inspection.data_size
-    if beyond > 0 and inspection.trailer is not Trailer.MISSING:
+    if beyond > 0 and inspection.trailer not in (Trailer.MISSING, Trailer.NOT_DUE):
         sizes.append(SIZE_ODD.at("file", f"{beyond} bytes between the last page and the SHA-256"))
     yield Check(Level.INTACT, "size", f"{inspection.content_size} of {inspection.data_size} bytes", tuple(sizes))
     yield Check(Level.INTACT, "meta pages", f"both, page size {inspection.page_size}", tuple(metas))
@@ -155,6 +158,8 @@ def _intact(inspection: Inspection) -> Iterator[Check]:
 def _authentic(inspection: Inspection) -> Check:
     is_possible = inspection.trailer in (Trailer.RIGHT, Trailer.WRONG)
     looked_at = f"SHA-256 of {size_text(inspection.content_size)}" if is_possible else "no SHA-256 to compare with"
+    if inspection.trailer is Trailer.NOT_DUE:
+        looked_at = "a data directory has no SHA-256"
     found: tuple[Finding, ...] = ()
     if inspection.trailer is Trailer.WRONG:
         found = (TRAILER_WRONG.at("file", "SHA-256 differs", offset=inspection.content_size),)
@@ -197,6 +202,8 @@ def _coherent(inspection: Inspection, etcd_version: str) -> Iterator[Check]:
 
 
 def _rebuilt(store: OpenedStore, inspection: Inspection, progress: Progress) -> Check:
+    if store.tail is not None:
+        return Check(Level.REBUILT, "rebuild", "not tried, the log is ahead of the database", (), is_possible=False)
     if inspection.hash_kv is None or inspection.root_strays or inspection.nested_buckets:
         return Check(Level.REBUILT, "rebuild", "not tried, the content is damaged", (), is_possible=False)
     # What is kept is learned anew from the source: the rebuilt records must then hash to what the first pass said.

@@ -162,3 +162,8 @@ def test_a_range_read_leaves_out_the_record_of_a_bump() -> None:
     records = [RecordPage(data, [(0, 0, 17, 17 + len(value)), (0, 17 + len(value), len(data), len(data))])]
     assert range_at(records, Revision(1_000_000_002)) == [mvcc.KeyValue(b"a", 2, 2, 1, b"1")]
     assert range_at(records, Revision(1)) == []
+
+
+def test_a_line_of_releases_means_its_newest() -> None:
+    assert hashkv.rule_of("3.4") == hashkv.rule_of("3.5") == hashkv.rule_of("3.7") == hashkv.CURRENT_RULE
+    assert hashkv.rule_of("3.5.0") != hashkv.CURRENT_RULE

@@ -55,7 +55,7 @@ def command(*, file: Path, level: str, etcd_version: str, output: Format, report
     """
     progress = reporting.watch()
     try:
-        with opened.open_file(file) as store:
+        with opened.open_directory(file) if file.is_dir() else opened.open_file(file) as store:
             verification = verify(store, LEVELS[level], etcd_version=etcd_version, progress=progress)
     finally:
         progress.finish()
