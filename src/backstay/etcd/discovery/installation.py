@@ -34,7 +34,8 @@ class Installation:
 
     `found_in` is the file or directory that gave it away and `manifest` the static pod's file. Paths are those of the
     host, below the root that was searched; `flags` are etcd's own, by name without dashes, with the paths as etcd sees
-    them, and `paths` are the files that those flags name, where this process sees them. `data_dir` is None when etcd runs elsewhere. `image` and `version` are empty when they cannot be seen.
+    them, and `paths` are the files that those flags name, where this process sees them.
+    `data_dir` is None when etcd runs elsewhere. `image` and `version` are empty when they cannot be seen.
     `problem` says why this user cannot use it: a file of `credentials` that cannot be read.
     """
 
