@@ -18,6 +18,8 @@ from backstay.etcd.transport import certificates
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"  # with an empty SETTINGS frame
 
+_SETTINGS = 4  # the type of the first frame that an HTTP/2 server sends, at offset 3 of its header of 9 bytes
+
 _CLIENT_CERTIFICATE_ALERTS = (
     "certificate required", "bad certificate", "unknown ca", "certificate unknown", "unsupported certificate",
     "certificate expired", "certificate revoked", "access denied", "handshake failure",
@@ -59,11 +61,15 @@ def _diagnose_tls(
     except ssl.SSLCertVerificationError as problem:
         return _untrusted(endpoint, credentials, problem)
     except ssl.SSLError as problem:
+        if _speaks_plain_text(endpoint, timeout_seconds):
+            return _plain_text(endpoint, "the port answered plain HTTP/2")
         return _refused(endpoint, credentials, problem)
     except TimeoutError:
         why = f"no answer to the TLS handshake within {timeout_seconds:g} s"
         return errors.ENDPOINT_UNREACHABLE.error(f"no TLS with {endpoint}", where=str(endpoint), why=why)
     except (ConnectionResetError, BrokenPipeError, EOFError) as problem:
+        if _speaks_plain_text(endpoint, timeout_seconds):
+            return _plain_text(endpoint, "the port answered plain HTTP/2")
         if not credentials.cert:
             return _client_certificate_missing(endpoint, _reason(problem) if isinstance(problem, OSError) else "closed")
         return _tls_failed(endpoint, f"the server closed the connection during the handshake ({said})")
@@ -105,6 +111,24 @@ def _speaks_tls(endpoint: Endpoint, timeout_seconds: float) -> bool:
         return False
 
 
+def _speaks_plain_text(endpoint: Endpoint, timeout_seconds: float) -> bool:
+    """Whether the port answers HTTP/2 without TLS. etcd without TLS closes on a handshake without a word."""
+    try:
+        with certificates.connect(endpoint, timeout_seconds) as plain:
+            plain.sendall(_PREFACE)
+            answer = plain.recv(9)
+    except OSError:
+        return False
+    return len(answer) == 9 and answer[3] == _SETTINGS
+
+
+def _plain_text(endpoint: Endpoint, why: str) -> errors.BackstayError:
+    return errors.ENDPOINT_TLS.error(
+        f"{endpoint} does not speak TLS", where=str(endpoint), why=why,
+        next_step=f"write http:// if etcd really serves plain text there: `--endpoints http://{endpoint.address}`",
+    )  # fmt: skip
+
+
 def _untrusted(
     endpoint: Endpoint, credentials: Credentials, problem: ssl.SSLCertVerificationError
 ) -> errors.BackstayError:
@@ -132,10 +156,7 @@ def _untrusted(
 def _refused(endpoint: Endpoint, credentials: Credentials, problem: ssl.SSLError) -> errors.BackstayError:
     reason = f"{problem.reason or problem}".replace("_", " ").lower()
     if "wrong version number" in reason or "http request" in reason or "record layer failure" in reason:
-        return errors.ENDPOINT_TLS.error(
-            f"{endpoint} does not speak TLS", where=str(endpoint), why=f"the port answered plain text ({reason})",
-            next_step=f"write http:// if etcd really serves plain text there: `--endpoints http://{endpoint.address}`",
-        )  # fmt: skip
+        return _plain_text(endpoint, f"the port answered plain text ({reason})")
     if any(alert in reason for alert in _CLIENT_CERTIFICATE_ALERTS):
         if not credentials.cert:
             return _client_certificate_missing(endpoint, reason)
