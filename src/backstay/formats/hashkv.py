@@ -12,9 +12,9 @@
     {a,2,2,1,"1"} {b,3,3,1,"2"} {a,2,4,2,"3"} deleted b                  at 2..5: 2587454935 1827592406 2069675932 1125682900
 
 The hash depends on the compact revision: two answers compare only at the same revision *and* compact revision. It covers
-neither leases nor users, alarms or members. Because the rule never needs records that a compaction deletes, a file can
-also answer for a *later* compact revision than its own, which is how a snapshot is compared with a member that has
-compacted in the meantime.
+neither leases nor users, alarms or members. Because records that a compaction deletes are never fed (`hash_kv` sees
+to that where `keep` is empty), a file can also answer for a *later* compact revision than its own, which is how a snapshot
+is compared with a member that has compacted in the meantime.
 """
 
 from __future__ import annotations
@@ -120,14 +120,17 @@ def hash_kv(
 
     Two passes; memory is one entry per user key that has a record at or below both revisions.
     """
-    kept = _kept_positions(pages, at, compact_revision)
+    kept, live = _kept_positions(pages, at, compact_revision)
+    if not live:
+        # `keep` is empty and the rule skips nothing: then it matters what the compaction has left, and only then.
+        kept, _ = _kept_positions(pages, compact_revision, compact_revision)
     return feed_hash(pages, at, compact_revision, kept, rule)
 
 
-def _kept_positions(pages: Pages, at: Revision, compact_revision: Revision) -> bytearray | None:
-    """For each record at or below the compact revision, in order: 1 if it is still the newest of its key at `at`.
+def _kept_positions(pages: Pages, at: Revision, compact_revision: Revision) -> tuple[bytearray, int]:
+    """For each record at or below the compact revision, in order: 1 if it is the newest of its key at `at`, and a put.
 
-    None when no user key has a put at `at`: then the rule skips nothing.
+    Also the number of user keys that exist at `at`.
     """
     compacted = bytearray()
     newest: dict[bytes, int] = {}
@@ -136,7 +139,7 @@ def _kept_positions(pages: Pages, at: Revision, compact_revision: Revision) -> b
         for _, key_start, value_start, value_end in spans:
             main = int.from_bytes(data[key_start : key_start + 8], "big")
             if main > at:
-                return compacted if live else None
+                return compacted, live
             key = user_key(data, value_start, value_end)
             is_put = value_start - key_start != mvcc.TOMBSTONE_KEY_SIZE
             # Positions are signed by whether the record is a put: position + 1, or 0 for "newer than compaction".
@@ -151,7 +154,7 @@ def _kept_positions(pages: Pages, at: Revision, compact_revision: Revision) -> b
                 newest[key] = len(compacted) << 1 | is_put
             else:
                 newest[key] = int(is_put)
-    return compacted if live else None
+    return compacted, live
 
 
 class HashFeed:

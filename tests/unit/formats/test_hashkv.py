@@ -75,9 +75,17 @@ def test_a_tombstone_at_the_compact_revision_counts_only_by_the_old_rule() -> No
     new, old = (hash_kv(pages, Revision(6), Revision(5), rule).hash for rule in (CURRENT_RULE, OLD_RULE))
     kept = [RECORDS[2], RECORDS[4]]
     assert new == old == feed(kept)  # keep is not empty, so the tombstone is not in it either way
-    lone = pages_of([RECORDS[3]])
-    assert hash_kv(lone, Revision(5), Revision(5), CURRENT_RULE).hash == hashkv.EMPTY_HASH
-    assert hash_kv(lone, Revision(5), Revision(5), OLD_RULE).hash == feed([RECORDS[3]])
+
+
+def test_an_empty_store_answers_with_what_its_compaction_has_left() -> None:
+    """With nothing alive the rule skips nothing, so a record that the compaction deletes must not be fed either."""
+    records = [RECORDS[0], delete_of(b"a", 3), RECORDS[1]._replace(revision=mvcc.RevisionKey(4, 0)), delete_of(b"b", 5)]
+    for compact in (2, 3, 4, 5):
+        for at in range(compact, 6):
+            answer = hash_kv(pages_of(records), Revision(at), Revision(compact))
+            assert answer == hash_kv(pages_of(survive(records, compact)), Revision(at), Revision(compact))
+    assert hash_kv(pages_of(records), Revision(3), Revision(3)).hash == hashkv.EMPTY_HASH
+    assert hash_kv(pages_of(records), Revision(5), Revision(4)).hash == feed(records[2:])
 
 
 def test_a_compacted_record_counts_while_it_is_the_newest_of_its_key_at_that_revision() -> None:
@@ -195,21 +203,29 @@ def feed_items(items: list[tuple[bytes, bytes]]) -> int:
     return checksum
 
 
+def delete_of(key: bytes, main: int) -> mvcc.Record:
+    return mvcc.Record(mvcc.RevisionKey(main, 0, tombstone=True), mvcc.KeyValue(key))
+
+
 def newest_at(records: list[mvcc.Record], at: int) -> dict[bytes, mvcc.Record]:
     return {record.item.key: record for record in records if record.revision.main <= at}
 
 
-def survive(records: list[mvcc.Record], compact: int) -> list[mvcc.Record]:
+def survive(records: list[mvcc.Record], compact: int, *, keeps_tombstone: bool = True) -> list[mvcc.Record]:
     newest = newest_at(records, compact)
     return [
         record
         for record in records
         if record.revision.main > compact
-        or (newest[record.item.key] is record and (not record.revision.tombstone or record.revision.main == compact))
+        or (
+            newest[record.item.key] is record
+            and (not record.revision.tombstone or (keeps_tombstone and record.revision.main == compact))
+        )
     ]
 
 
 def plain_hash(records: list[mvcc.Record], at: int, compact: int, rule: HashRule) -> int:
+    records = survive(records, compact, keeps_tombstone=rule.skips_tombstone_at_compaction)
     keep = {id(record) for record in newest_at(records, at).values() if not record.revision.tombstone}
     fed = []
     for record in records:
