@@ -31,6 +31,11 @@ def hex_id(identifier: int) -> str:
     return f"{identifier & 0xFFFFFFFFFFFFFFFF:x}"
 
 
+def compaction_text(compact_revision: Revision) -> str:
+    """What people read about a compact revision."""
+    return "never compacted" if compact_revision == NO_COMPACTION else f"compacted at {compact_revision}"
+
+
 def size_text(size_bytes: int) -> str:
     """`size_bytes` as etcd's tools humanise it: powers of 1000, one decimal below ten (`3.2 MB`, `20 kB`)."""
     if size_bytes < 10:

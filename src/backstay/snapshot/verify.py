@@ -28,7 +28,7 @@ from backstay.snapshot.inspect import Inspection, Trailer, inspect
 from backstay.snapshot.opened import OpenedStore
 from backstay.snapshot.rebuild import rebuild
 from backstay.telemetry import Progress, SilentProgress
-from backstay.values import size_text
+from backstay.values import compaction_text, size_text
 
 TRAILER_MISSING = findings.declare(
     "snapshot-trailer-missing",
@@ -185,8 +185,7 @@ def _coherent(inspection: Inspection, etcd_version: str) -> Iterator[Check]:
     )
     yield Check(Level.COHERENT, "density", dense, gaps)
     yield Check(Level.COHERENT, "entries", f"{entries} entries beside the records", tuple(contents.findings))
-    markers = f"scheduled {contents.scheduled_compact}, finished {contents.finished_compact}"
-    yield check("compaction", markers, coherence.check_compaction)
+    yield check("compaction", compaction_text(inspection.compact_revision), coherence.check_compaction)
     yield check(
         "leases", f"{len(contents.leases)} leases, {len(inspection.attached_leases)} with keys", coherence.check_leases
     )

@@ -34,7 +34,7 @@ from backstay.clock import SystemClock
 from backstay.findings import Finding, Severity
 from backstay.snapshot.save import Comparison, SaveReport, Target, Verdict, check_target, resolve_target, save
 from backstay.snapshot.save.living import ChosenMember, living_source
-from backstay.values import hex_id, size_text
+from backstay.values import compaction_text, hex_id, size_text
 
 _FORMATS = {EtcdFormat.JSON: Format.JSON, EtcdFormat.YAML: Format.YAML}
 
@@ -155,7 +155,7 @@ def as_text(report: SaveReport, *, is_short: bool) -> str:
     own, *others = report.comparisons
     rows = [
         ("Size", f"{report.size} bytes ({size_text(report.size)}), mode {report.mode:04o}"),
-        ("Revision", f"{report.revision} (compacted at {report.compact_revision})"),
+        ("Revision", f"{report.revision} ({compaction_text(report.compact_revision)})"),
         ("Keys", f"{report.keys} in {report.records} records"),
         ("From", f"{report.endpoint}, member {hex_id(report.member_id)}, etcd {report.etcd_version}"),
         ("SHA-256", f"{report.sha256}, as etcd sent it"),

@@ -17,7 +17,7 @@ from backstay.cli.reporting import Reporting
 from backstay.findings import worst
 from backstay.snapshot import opened
 from backstay.snapshot.verify import Check, Level, Verification, verify
-from backstay.values import size_text
+from backstay.values import compaction_text, size_text
 
 LEVELS = {str(level): level for level in Level if level is not Level.NONE}
 
@@ -100,7 +100,7 @@ def as_text(file: Path, verification: Verification) -> str:
         [
             ("File", f"{file} ({size_text(inspection.file_size)})"),
             ("Level", f"{verification.reached}" + _short_of(verification)),
-            ("Revision", f"{inspection.current_revision} (compacted at {inspection.compact_revision})"),
+            ("Revision", f"{inspection.current_revision} ({compaction_text(inspection.compact_revision)})"),
             ("Keys", f"{inspection.records.live_key_count} in {inspection.records.record_count} records"),
         ]
     )
