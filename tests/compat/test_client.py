@@ -25,7 +25,9 @@ from backstay.etcd.operations import SortOrder, SortTarget
 from backstay.etcd.results import DeleteResult, Permission, PermissionType, PutResult, RangeResult, TxnResult
 from backstay.etcd.watch import WatchCompacted
 from tests import peers
+from tests.conftest import StartEtcd
 from tests.etcd_process import EtcdProcess, free_ports
+from tests.peers import Peer
 
 
 @pytest.fixture(scope="module", params=peers.VERSIONS, ids=lambda version: f"etcd-{version}")
@@ -309,6 +311,39 @@ def test_users_roles_and_tokens(etcd: EtcdProcess, client: Client) -> None:
     assert auth.users() == ("root",)
     with Client(root) as needless:
         assert needless.kv.get(b"auth/a") is not None, "credentials that are not needed do no harm"
+
+
+def test_a_watch_survives_a_restart_without_a_gap(newest_peer: Peer, start_etcd: StartEtcd) -> None:
+    etcd = start_etcd(newest_peer)
+    with Client(ConnectionOptions.of([etcd.endpoint])) as client:
+        start = client.kv.put(b"a", b"1").header.revision
+        with client.watch(b"a", start_revision=start) as watcher:
+            assert [event.item.value for event in next(watcher).events] == [b"1"]
+            etcd.kill()
+            etcd.start()
+            client.kv.put(b"a", b"2")
+            client.kv.put(b"a", b"3")
+            seen: list[bytes] = []
+            while len(seen) < 2:
+                seen += [event.item.value for event in next(watcher).events]
+            assert seen == [b"2", b"3"]
+
+
+def test_reads_go_to_the_next_endpoint_and_writes_are_sent_once(newest_peer: Peer, start_etcd: StartEtcd) -> None:
+    etcd = start_etcd(newest_peer)
+    (nobody,) = free_ports(1)
+    with Client(ConnectionOptions.of([f"127.0.0.1:{nobody}", etcd.endpoint])) as client:
+        # Nothing was sent to the first endpoint, so even a write may go on.
+        revision = client.kv.put(b"a", b"1").header.revision
+        assert client.kv.get(b"a") is not None
+        etcd.kill()
+        etcd.start()
+        assert client.kv.put(b"a", b"2").header.revision == revision + 1
+        etcd.kill()
+        with pytest.raises(BackstayError) as caught:
+            client.kv.get(b"a")
+        assert caught.value.kind in (errors.ENDPOINT_UNREACHABLE, errors.NO_HEALTHY_ENDPOINT)
+        assert f"127.0.0.1:{nobody}" in str(caught.value)
 
 
 def _user(name: str, password: str) -> Credentials:
