@@ -10,6 +10,9 @@ section 6.5). The same damage anywhere else is real. These count as torn, in the
 * the record does not decode or its checksum is wrong, and the part of it in some 512-byte sector is all zero;
 * a length field is zero but something follows: the start of the record was not written, its end was.
 
+The checksum covers the data of a record and not its type, so a changed type is found by what raft rules out: terms never go
+back, neither in the hard state nor from one entry to the next, and a configuration change is never empty.
+
 An entry replaces the one with the same index and all that follow it: a new leader overwrites what was not committed.
 """
 
@@ -25,7 +28,7 @@ from backstay.findings import Finding, FindingKind, Severity
 from backstay.formats import raft
 from backstay.formats.bbolt.layout import Buffer
 from backstay.formats.crc32c import extend
-from backstay.formats.raft import Entry, HardState
+from backstay.formats.raft import Entry, EntryType, HardState
 from backstay.formats.wal import layout
 from backstay.formats.wal.layout import Metadata, Record, RecordType, Segment, SegmentName, SnapshotRecord
 from backstay.values import hex_id
@@ -257,6 +260,8 @@ class _Reading:
                 raise _Unusable(_mismatch("checksum record says", record.checksum, self._checksum), torn=False)
             self._checksum = record.checksum
             return
+        if offset == 0:
+            raise _Unusable(f"the segment begins with a record of type {record.kind}, not a checksum", torn=False)
         checksum = extend(self._checksum, record.data)
         if checksum != record.checksum:
             torn = layout.misses_a_sector(padded, start)
@@ -264,9 +269,7 @@ class _Reading:
         try:
             self._take_content(segment, offset, record)
         except FormatError as error:
-            raise _Unusable(
-                f"the checksum is right, but the content does not decode: {error.what}", torn=False
-            ) from None
+            raise _Unusable(f"the checksum is right, the content is not: {error.what}", torn=False) from None
         self._checksum = checksum
 
     def _take_content(self, segment: str, offset: int, record: Record) -> None:
@@ -275,7 +278,12 @@ class _Reading:
         if record.kind == RecordType.ENTRY:
             self._take_entry(segment, offset, raft.decode_entry(record.data))
         elif record.kind == RecordType.STATE:
-            log.hard_state = raft.decode_hard_state(record.data)
+            state = raft.decode_hard_state(record.data)
+            if log.hard_state is not None and state.term < log.hard_state.term:
+                raise FormatError(
+                    f"the term of the state goes back from {log.hard_state.term} to {state.term}", offset=0
+                )
+            log.hard_state = state
         elif record.kind == RecordType.SNAPSHOT:
             log.snapshots.append(layout.decode_snapshot(record.data))
         elif record.kind == RecordType.METADATA:
@@ -289,13 +297,20 @@ class _Reading:
 
     def _take_entry(self, segment: str, offset: int, entry: Entry) -> None:
         log = self.log
-        log.last_index = entry.index
+        if entry.kind is not EntryType.NORMAL and not entry.data:
+            raise FormatError(f"entry {entry.index} is an empty configuration change", offset=0)
         position = entry.index - self._base - 1
         if position < 0:
+            log.last_index = entry.index
+            log.entries.clear()
             return
         if position > len(log.entries):
             expected = self._base + len(log.entries) + 1
             self._stop(LOG_GAP, segment, offset, f"entry {entry.index} follows where {expected} belongs")
+        if position and log.entries[position - 1].term > entry.term:
+            before = log.entries[position - 1].term
+            raise FormatError(f"entry {entry.index} is of term {entry.term}, the one before it of {before}", offset=0)
+        log.last_index = entry.index
         del log.entries[position:]
         log.entries.append(entry)
 
