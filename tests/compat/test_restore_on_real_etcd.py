@@ -153,6 +153,18 @@ def test_a_directory_restored_for_3_5_upgrades_to_3_6(tmp_path: Path, start_etcd
     write_and_read(upgraded, [])
 
 
+@pytest.mark.parametrize(("name", "server"), [("3.4.23/killed", "3.7.3"), ("3.7.3/compacting", "3.5.35")])
+def test_a_killed_directory_is_restored_with_its_log_and_starts_elsewhere(
+    name: str, server: str, tmp_path: Path, start_etcd: StartEtcd
+) -> None:
+    restored = restore_one(golden.unpack(name, tmp_path / "killed"), tmp_path / "data", KEPT)
+    expectation = golden.expectation(name)
+    etcd = start_etcd(peers.peer(server), tmp_path / "data")
+    assert hash_kv(etcd, []) == predicted(restored)
+    assert all_keys(etcd, []) == expectation["ranges"][str(expectation["revision"])]
+    write_and_read(etcd, [])
+
+
 def test_alarms_are_carried_unless_cleared(newest_peer: Peer, tmp_path: Path, start_etcd: StartEtcd) -> None:
     source = golden_snapshot("3.6.16", tmp_path)
     restore_one(source, tmp_path / "carried", WITHOUT_BUMP)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from backstay.findings import Severity
 from backstay.formats import raft
 from backstay.formats.bbolt import build, layout, open_database
 from backstay.formats.crc32c import extend
+from backstay.formats.hashkv import CURRENT_RULE
 from backstay.formats.membership import Member
 from backstay.formats.raft import ConfChange, ConfChangeType, Entry, EntryType, HardState
 from backstay.formats.wal import LogEncoder, Segment, SegmentName, SnapshotRecord, read_log
@@ -35,7 +37,6 @@ from backstay.snapshot.inspect import inspect_database
 from backstay.snapshot.opened import OpenedStore
 from backstay.snapshot.restore.members import NewCluster
 from backstay.snapshot.restore.plan import RestorePlan, Target
-from backstay.snapshot.restore.predict import predicted_hash_kv
 from backstay.snapshot.restore.records import LOG_TERM, Item, restored_buckets
 from backstay.telemetry import Progress
 
@@ -219,7 +220,9 @@ class _Filling:
 
             built = build(digest.fed(restored_buckets(self._store, self._plan, self._cluster)), take)
             file.write_at(built.meta_pages, 0)
-            return self._prove(file, path, digest.checksum, built.size)
+            # Flushing takes as long as reading back, and neither disturbs the other.
+            with _flushing(file):
+                return self._prove(file, path, digest.checksum, built.size)
 
     def _prove(self, file: DurableFile, path: Path, checksum: int, size: int) -> RestoreResult:
         """Read the new database back. Raises `RESTORE_UNPROVEN` unless it is what was to be written."""
@@ -228,7 +231,7 @@ class _Filling:
         try:
             with _mapped(file) as buffer:
                 database = open_database(buffer)
-                inspection = inspect_database(database)
+                inspection = inspect_database(database, with_hash_kv=CURRENT_RULE)
                 faults = [str(each) for each in inspection.findings if each.severity is Severity.ERROR]
                 if inspection.hash != checksum or len(buffer) != size:
                     faults.append("its content is not what was written")
@@ -240,7 +243,8 @@ class _Filling:
                     raise errors.RESTORE_UNPROVEN.error(
                         "the new database does not read back as written", where=str(path), why="\n".join(faults[:5])
                     )
-                answer = predicted_hash_kv(database, plan.revision_after, plan.compact_revision_after)
+                answer = inspection.hash_kv
+                assert answer is not None  # there is one unless there are findings
         except FormatError as problem:
             raise errors.RESTORE_UNPROVEN.error(
                 "the new database does not read back", where=str(path), why=str(problem)
@@ -309,6 +313,27 @@ def _prove_log(written: bytes, wanted: bytes, path: Path) -> None:
     log = read_log([Segment(LOG_NAME, written)])
     if written != wanted or log.findings or log.torn:
         raise errors.RESTORE_UNPROVEN.error("the new log does not read back as written", where=str(path))
+
+
+@contextlib.contextmanager
+def _flushing(file: DurableFile) -> Iterator[None]:
+    """Flush `file` on a thread of its own while the block runs; raises what the flush met."""
+    failures: list[BaseException] = []
+
+    def flush() -> None:
+        try:
+            file.sync()
+        except BaseException as problem:
+            failures.append(problem)
+
+    thread = threading.Thread(target=flush, name="flush", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 @contextlib.contextmanager
