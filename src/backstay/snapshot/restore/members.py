@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from backstay import errors
 from backstay.formats import membership
 from backstay.formats.membership import ConfState, Member
-from backstay.values import ClusterId, MemberId, hex_id
+from backstay.values import ClusterId, MemberId
 
 DEFAULT_NAME = "default"
 DEFAULT_PEER_URLS = "http://localhost:2380"
@@ -140,8 +140,3 @@ def _refused(what: str, url: str) -> errors.BackstayError:
 
 def _quoted(text: str) -> str:
     return '"' + text + '"'
-
-
-def described(member: Member) -> str:
-    """One member for a person."""
-    return f"{member.name} {hex_id(member.id)} {','.join(member.peer_urls)}"
