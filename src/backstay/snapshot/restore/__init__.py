@@ -4,8 +4,7 @@ examine   reads the source and refuses what must not be restored
 members   the new cluster from `--initial-cluster`
 plan      what will happen, as a value that can be printed before anything does
 records   the buckets of the new database
-write     the directories, under a temporary name until they are proven
-predict   the HashKV that a server started on them must answer
+write     the directories, under a temporary name until they are proven, and the HashKV a started server must answer
 """
 
 from backstay.snapshot.restore.examine import SourceFacts, examine, open_source
