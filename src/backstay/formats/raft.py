@@ -18,7 +18,6 @@ set, so a reader takes absent as zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -220,19 +219,51 @@ def decode_conf_state(data: bytes) -> ConfState:
     return ConfState(tuple(groups[1]), tuple(groups[2]), tuple(groups[3]), tuple(groups[4]), auto_leave)
 
 
-def fields(data: bytes, known: dict[int, int], subject: str) -> Iterator[tuple[int, int | bytes]]:
+def fields(data: bytes, known: dict[int, int], subject: str) -> list[tuple[int, int | bytes]]:
     """(number, value) of the fields in `known` (number -> wire type); others are skipped.
 
     Raises `FormatError` naming `subject`, also when a known field comes with another wire type: etcd's own decoders
     refuse that too, and it tells messages apart.
     """
+    found: list[tuple[int, int | bytes]] = []
+    position, end = 0, len(data)
+    # A log holds millions of these messages, and nearly all consist of known fields with short tags: this loop reads
+    # those, and leaves whatever it does not know to `_unusual_fields`.
+    try:
+        while position < end:
+            tag = data[position]
+            number, wire_type = tag >> 3, tag & 7
+            if known.get(number) != wire_type or tag > 0x7F:
+                return _unusual_fields(data, known, subject)
+            position += 1
+            value = data[position]
+            if value > 0x7F:
+                value, position = protowire.read_varint(data, position, end)
+            else:
+                position += 1
+            if wire_type == VARINT:
+                found.append((number, value))
+            elif wire_type == BYTES and value <= end - position:
+                found.append((number, data[position : position + value]))
+                position += value
+            else:
+                return _unusual_fields(data, known, subject)
+    except IndexError:
+        raise FormatError("varint does not end", offset=position) from None
+    return found
+
+
+def _unusual_fields(data: bytes, known: dict[int, int], subject: str) -> list[tuple[int, int | bytes]]:
+    """What `fields` promises, for any message."""
+    found = []
     for number, wire_type, value in protowire.read_fields(data):
         wanted = known.get(number)
         if wanted is None:
             continue
         if wanted != wire_type:
             raise FormatError(f"field {number} of the {subject} has wire type {wire_type}, not {wanted}", offset=0)
-        yield number, value
+        found.append((number, value))
+    return found
 
 
 _ENTRY_FIELDS = {1: VARINT, 2: VARINT, 3: VARINT, 4: BYTES}

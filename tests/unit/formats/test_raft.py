@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay.errors import FormatError
-from backstay.formats import raft
+from backstay.formats import protowire, raft
 from backstay.formats.membership import ConfState, Member
 from backstay.formats.raft import (
     ConfChange,
@@ -128,3 +128,35 @@ def test_random_bytes_never_crash_the_readers(data: bytes) -> None:
     for decode in DECODERS:
         with contextlib.suppress(FormatError):
             decode(data)
+
+
+FIELDS = st.one_of(
+    st.tuples(st.sampled_from([1, 2, 3, 4, 20]), st.just(0), U64.map(protowire.varint)),
+    st.tuples(
+        st.sampled_from([1, 4, 20]), st.just(2), st.binary(max_size=200).map(lambda v: protowire.varint(len(v)) + v)
+    ),
+    st.tuples(st.sampled_from([1, 9]), st.just(5), st.binary(min_size=4, max_size=4)),
+)
+
+
+@given(st.lists(FIELDS, max_size=6), st.integers(0, 30))
+def test_the_quick_way_to_read_fields_says_what_the_general_one_says(
+    chosen: list[tuple[int, int, bytes]], missing: int
+) -> None:
+    data = b"".join(protowire.varint(number << 3 | kind) + value for number, kind, value in chosen)
+    data = data[: len(data) - missing] if missing < len(data) else data
+    known = {1: protowire.VARINT, 2: protowire.VARINT, 4: protowire.BYTES}
+
+    def general() -> list[tuple[int, int | bytes]]:
+        found = [each for each in protowire.read_fields(data) if each[0] in known]
+        if any(known[number] != kind for number, kind, _ in found):
+            raise FormatError("a wrong wire type", offset=0)
+        return [(number, value) for number, _, value in found]
+
+    try:
+        expected = general()
+    except FormatError:
+        with pytest.raises(FormatError):
+            raft.fields(data, known, "test")
+    else:
+        assert raft.fields(data, known, "test") == expected
