@@ -480,6 +480,37 @@ STORAGE_DRIVER_MISSING = _declare(
     "install it as the reason says",
 )
 
+# Plain backups.
+
+SNAPSHOT_TOO_SMALL = _declare(
+    "snapshot-too-small",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.CLUSTER,
+    "The saved snapshot is sound but smaller than --min-size: perhaps it is of an empty or of another cluster.",
+    "look into it with `backstay keys live`; lower --min-size if the cluster is that small. Nothing was kept or removed",
+)
+RECIPIENT_INVALID = _declare(
+    "recipient-invalid",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "Nothing can be encrypted to this recipient: it is mistyped, its key is not there, or it means several keys.",
+    "give an `age1...` or `ssh-ed25519 ...` public key, or a fingerprint that `gpg --list-keys` shows",
+)
+GPG_MISSING = _declare(
+    "gpg-missing",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The recipient is not one of age, so the program `gpg` is needed, and it is not on the PATH.",
+    "install gnupg, or encrypt to an age recipient, which needs no program",
+)
+ENCRYPTION_FAILED = _declare(
+    "encryption-failed",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The backup could not be encrypted, so it was not kept: nothing unencrypted is ever written to a target.",
+    "read the reason; try the same recipient with `gpg --encrypt --recipient` or `age -r`",
+)
+
 ETCD_PROGRAM_MISSING = _declare(
     "etcd-program-missing",
     ExitStatus.USAGE,
@@ -493,6 +524,66 @@ ETCD_DOES_NOT_START = _declare(
     Side.BACKSTAY,
     "A real etcd was started on a restored directory, and does not serve.",
     "read the end of its log; try another release of etcd, and keep the directory as evidence",
+)
+
+# Recovering a control plane.
+
+INSTALLATION_UNCLEAR = _declare(
+    "installation-unclear",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "Which etcd of this host is meant cannot be said: a manifest does not parse, or there are two data directories.",
+    "repair the manifest, or name the data directory with --data-dir",
+)
+LAYOUT_UNSUPPORTED = _declare(
+    "layout-unsupported",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "backstay recognises this way of running etcd, and cannot recover it by itself yet.",
+    "restore with `backstay snapshot restore`, and stop and start the cluster as its own documentation says",
+)
+CLUSTER_HEALTHY = _declare(
+    "cluster-healthy",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The cluster that should be recovered is healthy; its data would be replaced by older data.",
+    "if that is what you want, type the cluster's name (the member's name in etcd's manifest) with --cluster-name",
+)
+RECOVERY_UNFINISHED = _declare(
+    "recovery-unfinished",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "A recovery of this host has begun and not ended, or is running now.",
+    "finish it with `backstay recover --resume`, or take it back with `backstay recover --rollback`",
+)
+RECOVERY_ABSENT = _declare(
+    "recovery-absent",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "There is no recovery on this host that could be resumed or rolled back.",
+    "begin one with `backstay recover --from FILE --plan`",
+)
+RECOVERY_UNPROVEN = _declare(
+    "recovery-unproven",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.BACKSTAY,
+    "A real etcd on the restored directory answers something else than what the snapshot promises.",
+    "`backstay recover --rollback` brings the old state back; keep the snapshot and report this",
+)
+COMPONENT_STUCK = _declare(
+    "component-stuck",
+    ExitStatus.TRANSIENT,
+    Side.CLUSTER,
+    "A component of the control plane did not stop or start in time.",
+    "look at the kubelet (`journalctl -u kubelet`) or the unit, then go on with `backstay recover --resume`",
+    retryable=True,
+)
+MANIFEST_LOST = _declare(
+    "manifest-lost",
+    ExitStatus.ERROR,
+    Side.YOU,
+    "A static pod's manifest is not where this recovery has left it, or is there twice.",
+    "put it back where it was, then go on",
 )
 
 # The command line.

@@ -84,6 +84,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.drill",
     ),
     Entry(
+        "recover",
+        Section.SNAPSHOTS,
+        "Bring the control plane of this host back from a snapshot",
+        "backstay.cli.recover",
+    ),
+    Entry(
         "doctor",
         Section.LEARN,
         "Name what is wrong with the etcd of this host",

@@ -6,17 +6,13 @@ tell as well that it lives.
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from pathlib import Path
 
 from backstay.cluster.host import Host
+from backstay.cluster.readiness import DEFAULT_PORT, readiness
 from backstay.doctor.facts import ApiServerFacts
 from backstay.etcd.discovery import HostFiles
 from backstay.etcd.discovery.static_pod import API_SERVER_MANIFEST, read_api_server
-
-DEFAULT_PORT = 6443
-ANSWER_SECONDS = 2.0
 
 
 def look_at_api_server(host: Host) -> ApiServerFacts | None:
@@ -33,18 +29,3 @@ def look_at_api_server(host: Host) -> ApiServerFacts | None:
         return ApiServerFacts(manifest, is_running=bool(processes), problem=str(problem))
     ready = readiness(port) if processes else None
     return ApiServerFacts(manifest, named.client_urls, named.paths, ready, bool(processes))
-
-
-def readiness(port: int) -> int | None:
-    """The status of /readyz on this machine's loopback, None where nothing answers in time."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # whether it lives is the question, not who it is
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=ANSWER_SECONDS, context=context)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()

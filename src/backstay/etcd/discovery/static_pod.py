@@ -95,6 +95,11 @@ def read_api_server(files: HostFiles, host_path: str) -> Installation:
     )
 
 
+def read_flags(files: HostFiles, host_path: str, program: str) -> Mapping[str, str]:
+    """The flags of the container that runs `program` in a static pod. Raises as `read_etcd` does."""
+    return _container(_pod(files.read(host_path)), program).flags
+
+
 def _pod(text: str) -> Mapping[str, object]:
     pod = flags.load_yaml(text)
     if not isinstance(pod, Mapping) or pod.get("kind") != "Pod":
