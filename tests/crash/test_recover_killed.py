@@ -15,6 +15,7 @@ import pytest
 from backstay import errors
 from backstay.cluster.host import LocalHost
 from backstay.errors import BackstayError
+from backstay.jobs.recover import RecoverOptions
 from tests import peers
 from tests.faulty_disk import DEAD
 from tests.kubelet import ControlPlane
@@ -89,8 +90,6 @@ def test_a_recovery_killed_before_a_step_is_done_can_be_taken_back(broken: Broke
 
     def keep(kind: str, step: str) -> None:
         states.append(copy(plane.root, tmp_path / f"{len(states):02}-{kind}-{step}"))
-
-    from backstay.jobs.recover import RecoverOptions
 
     plane.kubelet.go_on()
     recovery_on(host, keep).begin(plan_on(host, RecoverOptions(broken.snapshot)))
