@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backstay.etcd.snapshot_stream import SnapshotChunk
 
 TRAILER_BYTES = 32
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 1 << 20
 
 _SECTOR = 512
 _SIZE_LIMIT = 1 << 50
