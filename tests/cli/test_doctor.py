@@ -170,10 +170,19 @@ def test_a_snapshot_alone_is_judged(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert doctor(tmp_path, "--snapshot", str(tmp_path / "absent.db")) == 12
 
 
-@pytest.mark.parametrize("name", ["3.5.35-middle-flip", "3.5.35-wal-gone", "3.5.35-db-gone"])
+@pytest.mark.parametrize("name", ["3.5.35-middle-flip", "3.5.35-wal-gone"])
 def test_a_damaged_data_directory_alone_is_judged(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = golden.unpack(f"damaged-dirs/{name}", tmp_path / "data")
     status, said = report(tmp_path, capsys, "--data-dir", str(data), "--skip", "permissions,space")
     assert (status, said["cause"]) == (4, "database-damaged")
+
+
+def test_a_lost_database_that_etcd_rebuilds_from_its_log_is_no_disaster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = golden.unpack("damaged-dirs/3.5.35-db-gone", tmp_path / "data")
+    status, said = report(tmp_path, capsys, "--data-dir", str(data), "--skip", "permissions,space")
+    assert (status, said["cause"]) == (3, "none")
+    assert "directory-no-database" in codes(said)

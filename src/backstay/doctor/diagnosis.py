@@ -92,12 +92,14 @@ def _fixed(text: str) -> Command:
 _DAMAGE = frozenset(
     {
         "database-damaged",
-        "no-database",
+        "directory-database-lost",
+        "directory-no-log",
+        "directory-no-member",
         "log-damaged",
+        "log-ends-early",
         "log-gap",
-        "no-log",
+        "log-metadata-mismatch",
         "log-segment-missing",
-        "snapshot-changed",
     }
 )
 _DISK = frozenset({"disk-full", "inodes-low", "disk-read-only"})

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from backstay import errors
 from backstay.doctor.facts import StoredFacts
 from backstay.errors import BackstayError
 from backstay.findings import Finding
+from backstay.formats.directory import DIRECTORY_MODE_WRONG, ListedName, Listings, check_directory
+from backstay.formats.raft_snapshot import check_files
 from backstay.formats.wal import Segment, parse_segment_name, read_log
 from backstay.snapshot.inspect import inspect
 from backstay.snapshot.opened import open_file, source_error
 from backstay.snapshot.verify import Level, judge
+
+RAFT_SNAPSHOT_LIMIT = 64 << 20
+"""Bytes; etcd 3 keeps only the membership in them."""
 
 
 def of_snapshot(path: Path) -> StoredFacts:
@@ -27,12 +32,30 @@ def of_snapshot(path: Path) -> StoredFacts:
 
 
 def of_directory(data_dir: Path) -> StoredFacts:
-    """A data directory: its database, and what reading its whole log finds."""
+    """A data directory: its names, its database, and what reading its whole log and its raft snapshots finds."""
+    contents = check_directory(_listings(data_dir))
+    # The modes have a check of their own, which knows more paths.
+    around = [each for each in contents.findings if each.code != DIRECTORY_MODE_WRONG.code]
     stored = _inspected(data_dir / "member" / "snap" / "db", with_trailer=False)
     try:
-        return replace(stored, log_findings=_log_findings(data_dir / "member" / "wal"))
+        around += _log_findings(data_dir / "member")
     except BackstayError as problem:
-        return replace(stored, problem=stored.problem or problem)
+        stored = replace(stored, problem=stored.problem or problem)
+    return replace(stored, log_findings=tuple(around))
+
+
+def _listings(data_dir: Path) -> Listings:
+    member = data_dir / "member"
+    return Listings(_names(data_dir) or (), _names(member), _names(member / "snap"), _names(member / "wal"))
+
+
+def _names(directory: Path) -> list[ListedName] | None:
+    """What a directory holds; None where there is none, or this user may not look."""
+    try:
+        with os.scandir(directory) as entries:
+            return [ListedName(each.name, each.stat(follow_symlinks=False).st_size) for each in entries]
+    except OSError:
+        return None
 
 
 def _inspected(path: Path, *, with_trailer: bool) -> StoredFacts:
@@ -47,16 +70,25 @@ def _inspected(path: Path, *, with_trailer: bool) -> StoredFacts:
     return StoredFacts(path, inspection, tuple(finding for check in judged for finding in check.findings))
 
 
-def _log_findings(wal: Path) -> tuple[Finding, ...]:
-    try:
-        names = sorted(each.name for each in wal.iterdir() if parse_segment_name(each.name) is not None)
-    except OSError as problem:
-        raise source_error(problem, wal) from problem
+def _log_findings(member: Path) -> list[Finding]:
+    """What the log and the raft snapshots beside the database show; nothing where there is no log at all."""
+    wal, snap = member / "wal", member / "snap"
+    names = sorted(each.name for each in _names(wal) or () if parse_segment_name(each.name) is not None)
     if not names:
-        raise errors.SOURCE_NOT_FOUND.error(f"`{wal}` holds no log", where=str(wal))
+        return []
     with contextlib.ExitStack() as stack:
         segments = [Segment(name, stack.enter_context(_mapped(wal / name))) for name in names]
-        return tuple(read_log(segments).findings)
+        log = read_log(segments)
+    raft = [each.name for each in _names(snap) or () if each.name.endswith(".snap") and each.size < RAFT_SNAPSHOT_LIMIT]
+    files = {name: _content(snap / name) for name in raft}
+    return [*log.findings, *check_files(files, log.usable_snapshots)[1]]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise source_error(problem, path) from problem
 
 
 @contextlib.contextmanager

@@ -21,10 +21,7 @@ from backstay.etcd.discovery import Discovery
 from backstay.etcd.health import EndpointHealth
 from backstay.etcd.results import Alarm, AlarmType
 from backstay.findings import FindingKind, Severity
-from backstay.formats.bbolt import open_database
-from backstay.snapshot.inspect import Inspection, inspect_database
 from backstay.values import MemberId
-from tests import golden
 from tests.unit.doctor import healthy
 from tests.unit.doctor.healthy import (
     DISK,
@@ -70,10 +67,6 @@ def stored(**changes: object) -> Facts:
     return facts(live=None, stored=replace(StoredFacts(Path("/var/lib/etcd/member/snap/db"), None), **changes))  # type: ignore[arg-type]
 
 
-def whole_database() -> Inspection:
-    return inspect_database(open_database(golden.snapshot("3.7.3")))
-
-
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 TRIGGERS: dict[str, Callable[[], Facts]] = {
@@ -111,8 +104,6 @@ TRIGGERS: dict[str, Callable[[], Facts]] = {
     ),
     "credentials-refused": lambda: facts(live=live([no_answer(errors.ENDPOINT_TLS)])),
     "database-damaged": lambda: stored(findings=(DAMAGE,)),
-    "no-database": lambda: stored(problem=errors.SOURCE_NOT_FOUND.error("does not exist")),
-    "no-log": lambda: stored(problem=errors.SOURCE_NOT_FOUND.error("holds no log"), inspection=whole_database()),
     "check-not-run": lambda: stored(problem=errors.SOURCE_UNREADABLE.error("may not be read")),
     "certificate-expired": lambda: certificate(not_after=NOW - DAY),
     "certificate-expires-now": lambda: certificate(not_after=NOW + 6 * DAY),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from backstay import errors, findings
 from backstay.doctor.check import CHECK_NOT_RUN, Check
-from backstay.doctor.facts import Facts
+from backstay.doctor.facts import Facts, StoredFacts
+from backstay.errors import BackstayError
 from backstay.findings import Finding, Severity
 from backstay.snapshot.coherence import ALARM_INSIDE
 
@@ -16,18 +17,6 @@ DATABASE_DAMAGED = findings.declare(
     "The database of the member is damaged; etcd panics on it, or would serve wrong data.",
     "keep the directory as evidence, and restore the newest backup that verifies: `backstay recover --from FILE`",
 )
-NO_DATABASE = findings.declare(
-    "no-database",
-    Severity.ERROR,
-    "The data directory holds no database.",
-    "check that the right disk is mounted there; else restore the newest backup: `backstay recover --from FILE`",
-)
-NO_LOG = findings.declare(
-    "no-log",
-    Severity.ERROR,
-    "The data directory holds a database but no log: etcd would start on it and lose or refuse writes.",
-    "restore the database alone: `backstay snapshot restore DIR/member/snap/db --skip-hash-check`",
-)
 
 
 def examine(facts: Facts) -> Iterator[Finding]:
@@ -36,7 +25,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
     if stored is None:
         return
     if stored.problem is not None:
-        yield from _not_opened(facts)
+        yield from _not_opened(stored, stored.problem)
     damage = [each for each in stored.findings if each.severity is Severity.ERROR]
     if damage:
         more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
@@ -49,18 +38,11 @@ def examine(facts: Facts) -> Iterator[Finding]:
     yield from stored.log_findings
 
 
-def _not_opened(facts: Facts) -> Iterator[Finding]:
-    stored = facts.stored
-    assert stored is not None
-    assert stored.problem is not None
-    problem = stored.problem
+def _not_opened(stored: StoredFacts, problem: BackstayError) -> Iterator[Finding]:
+    """Why the database or the log could not be read; what is simply not there is among the findings about the directory."""
     if problem.kind is errors.SOURCE_UNREADABLE:
         yield CHECK_NOT_RUN.at("database and log", str(problem))
-    elif stored.inspection is not None:
-        yield NO_LOG.at(str(stored.path.parent.parent), problem.what)
-    elif problem.kind is errors.SOURCE_NOT_FOUND:
-        yield NO_DATABASE.at(str(stored.path), problem.what)
-    else:
+    elif problem.kind is not errors.SOURCE_NOT_FOUND:
         yield DATABASE_DAMAGED.at(str(stored.path), str(problem))
 
 
