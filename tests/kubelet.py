@@ -71,6 +71,14 @@ server.serve_forever()
 _IDLE = "import signal; signal.pause()"
 
 
+def _inode(path: Path) -> int | None:
+    """Which file a name stands for now, None when it went away after the directory was listed."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The ports of one control plane."""
@@ -133,8 +141,7 @@ class StandInKubelet:
     def _synchronize(self) -> None:
         found = {path.stem: path for path in self._manifests.glob("[!.]*.yaml")}
         for name in list(self._running):
-            changed = name in found and self._running[name][0] != found[name].stat().st_ino
-            if name not in found or changed:
+            if name not in found or _inode(found[name]) != self._running[name][0]:
                 self._end(name)
         for name, path in found.items():
             running = self._running.get(name)
