@@ -59,15 +59,29 @@ _RESOURCES_SHOWN = 12
 )
 @output_options
 @reporting_options
-@click.option("--from", "source", type=click.Path(path_type=Path), metavar="FILE", help="The snapshot to recover from.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="The snapshot to recover from.",
+)
 @click.option("--plan", "plan_only", is_flag=True, help="The same as --dry-run.")
 @dry_run_option
 @yes_option
 @click.option("--resume", is_flag=True, help="Finish the recovery that was interrupted.")
 @click.option("--rollback", is_flag=True, help="Put the old data and the manifests back, from whatever state.")
-@click.option("--etcd", type=click.Path(path_type=Path), metavar="FILE", help="The etcd that proves the restored data.")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Which etcd is meant, where there are two."
+    "--etcd",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="The etcd that proves the restored data.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="DIR",
+    help="Which etcd is meant, where there are two.",
 )
 @click.option(
     "--cluster-name",
@@ -123,7 +137,7 @@ def command(
         if plan_only or dry_run:
             show(plan, output, lambda: f"Plan (nothing was changed)\n\n{plan_text(plan)}")
             return
-        if not yes or output is Format.TABLE:
+        if not yes or not reporting.quiet:
             click.echo(f"Plan\n\n{plan_text(plan)}\n", err=True)
         refuse_healthy(facts, _typed_name(facts, cluster_name))
         _confirm("Do this now?", yes)
@@ -210,13 +224,14 @@ def loss_text(loss: Loss) -> str:
     """What the restore lost, for a person."""
     if loss.why_unknown:
         return f"Lost: cannot be said, because {printable(loss.why_unknown)}\n  the old data is {loss.old_directory}"
-    lines = [f"Lost: {loss.revisions} revisions written after the snapshot ({loss.old_directory})"]
-    for what, keys in (
+    lines = [f"Lost: revisions written after the snapshot: {loss.revisions} ({loss.old_directory})"]
+    kinds = (
         ("created, now gone", loss.created),
         ("changed, now older", loss.changed),
         ("deleted, now back", loss.deleted),
-    ):
-        lines.append(f"  {keys.count} keys {what}")
+    )
+    for what, keys in kinds:
+        lines.append(f"  keys {what}: {keys.count}")
         lines += [f"    {printable(key)}" for key in keys.listed]
         if keys.count > len(keys.listed):
             lines.append(f"    and {keys.count - len(keys.listed)} more")
