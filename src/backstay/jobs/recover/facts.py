@@ -6,6 +6,7 @@ Reads only. Everything about the host comes through the port `Host` and discover
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -267,6 +268,8 @@ def _why_healthy(etcd: Installation, data_directory: Path, clock: Clock) -> str:
 
     An etcd that runs and cannot be asked because of our own certificate may well be healthy: that counts too.
     """
+    if not _accepts_connections(etcd):
+        return ""
     try:
         (health,) = check_health(_quick(etcd), clock=clock)
     except BackstayError as problem:
@@ -274,6 +277,18 @@ def _why_healthy(etcd: Installation, data_directory: Path, clock: Clock) -> str:
             return f"etcd runs, and cannot be asked how it is: {problem}"
         return ""
     return "etcd answers reads and has no alarm" if health.is_healthy else ""
+
+
+def _accepts_connections(etcd: Installation) -> bool:
+    """Whether anybody listens at etcd's address: a refused connection is quicker than a client's deadline."""
+    (endpoint,) = _quick(etcd).endpoints
+    if endpoint.is_unix:
+        return Path(endpoint.host).exists()
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), timeout=ASK_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _quick(etcd: Installation) -> ConnectionOptions:
