@@ -90,6 +90,8 @@ _CREATE_SHIFT = 41
 _POSITION_SHIFT = 105
 _LIFE_MASK = (1 << _POSITION_SHIFT) - 1
 _NEXT_VERSION = 1 << _VERSION_SHIFT
+_LEFT = 2
+"""Among the kept ones: a put that the compaction leaves and a later record replaces."""
 
 
 class KeyspaceSurvey:
@@ -171,7 +173,7 @@ class KeyspaceSurvey:
                     if before & _LIFE_MASK != life - _NEXT_VERSION:
                         self._check_continuity(main, before, create, version)
                     if before > _LIFE_MASK:
-                        self._kept[(before >> _POSITION_SHIFT) - 1] = 0
+                        self._kept[(before >> _POSITION_SHIFT) - 1] = _LEFT if main > compact and before & 1 else 0
                 if main <= compact:
                     self._kept.append(1)
                     life |= len(self._kept) << _POSITION_SHIFT
@@ -226,7 +228,7 @@ class KeyspaceSurvey:
     def _remember(self, main: int, key: bytes, is_put: bool, create: int, version: int) -> None:
         before = self._newest.get(key)
         if before is not None and before > _LIFE_MASK:
-            self._kept[(before >> _POSITION_SHIFT) - 1] = 0
+            self._kept[(before >> _POSITION_SHIFT) - 1] = _LEFT if main > self._compact and before & 1 else 0
         # Damaged numbers must not spill into their neighbours; sound ones fit.
         create = max(0, min(create, mvcc.MAX_REVISION))
         version = max(0, min(version, (1 << (_CREATE_SHIFT - _VERSION_SHIFT)) - 1))
@@ -280,12 +282,13 @@ class KeyspaceSurvey:
         return totals
 
     @property
-    def kept(self) -> bytearray | None:
+    def kept(self) -> bytearray:
         """For `feed_hash` at the last revision: 1 for each compacted record that is the newest of its key and a put.
 
-        None when no key is live.
+        When no key is live, 1 for each that the compaction leaves: the rule of HashKV then skips none of those.
         """
-        return self._kept if any(life & 1 for life in self._newest.values()) else None
+        is_anything_live = any(life & 1 for life in self._newest.values())
+        return self._kept.replace(b"\2", b"\0" if is_anything_live else b"\1")
 
     def live_leases(self) -> set[int]:
         """Lease ids that live keys are attached to."""
