@@ -21,6 +21,7 @@ from backstay.snapshot.save.members import Comparison, HashSource
 from backstay.snapshot.save.stream import receive
 from backstay.snapshot.save.target import SUFFIX, FreeBytes, check_target, free_bytes_of
 from backstay.snapshot.save.verify import Proof, prove
+from backstay.snapshot.status import Status, status_of
 from backstay.snapshot.verify import Check, Level
 from backstay.telemetry import Progress, SilentProgress
 from backstay.values import MemberId, Revision
@@ -44,7 +45,10 @@ class SnapshotSource:
 
 @dataclass(frozen=True, slots=True)
 class SaveReport:
-    """What was saved and what is known of it. Sizes in bytes; `storage_version` is empty before etcd 3.6."""
+    """What was saved and what is known of it. Sizes in bytes; `storage_version` is empty before etcd 3.6.
+
+    `status` is what etcd's own tool prints of the file.
+    """
 
     path: Path
     size: int
@@ -65,6 +69,7 @@ class SaveReport:
     checks: tuple[Check, ...]
     comparisons: tuple[Comparison, ...]
     findings: tuple[Finding, ...]
+    status: Status
 
 
 def save(
@@ -140,4 +145,5 @@ def _report(
         checks=proof.checks,
         comparisons=proof.comparisons,
         findings=proof.findings,
+        status=status_of(inspection),
     )
