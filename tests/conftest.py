@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.peers import Peer
 KEPT_SETTINGS = ("BACKSTAY_PEERS", "BACKSTAY_SOAK")
 FOREIGN_SETTINGS = ("BACKSTAY_", "ETCD_", "ETCDCTL_", "ETCDUTL_")
 
+LAST_WORDS_SECONDS = 60.0
+
 hypothesis.settings.register_profile("backstay", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("backstay")
 
@@ -28,6 +31,17 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith(FOREIGN_SETTINGS) and name not in KEPT_SETTINGS:
             del os.environ[name]
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A process of ours ends even when gRPC does not: the destructor of a channel has been seen to wait for ever at the
+    very end, after everything was reported. The controller of several workers waits longer than they do.
+    """
+    seconds = LAST_WORDS_SECONDS if hasattr(session.config, "workerinput") else 3 * LAST_WORDS_SECONDS
+    timer = threading.Timer(seconds, os._exit, (int(exitstatus),))
+    timer.daemon = True
+    timer.start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,10 +6,12 @@ It prepares what must be true before anything else is imported, turns signals in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 
 class Terminated(KeyboardInterrupt):
@@ -26,7 +28,20 @@ def main() -> int:
             signal.signal(number, _terminate)
     from backstay.cli.main import run
 
-    return run(sys.argv[1:])
+    status = run(sys.argv[1:])
+    if "grpc" in sys.modules:
+        _leave(status)
+    return status
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process at once: everything was closed and flushed, and gRPC's destructors have been seen to wait for ever
+    when an interruption met a channel that was closing.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
