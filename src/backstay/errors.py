@@ -162,6 +162,31 @@ DIRECTORY_IN_USE = _declare(
     "A running etcd holds the lock of this data directory; its files change while they are read.",
     "use `live` (or `--endpoints`) to read a running member, or stop it first",
 )
+DIRECTORY_SEVERAL_MEMBERS = _declare(
+    "directory-several-members",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The data directory belongs to one of several members. The embedded store is a single member: it cannot ask the "
+    "others, and entries in this log may never have been agreed on.",
+    "start real etcd on it; or restore a snapshot of the cluster into a new directory with one member",
+)
+JOURNAL_STOPPED = _declare(
+    "journal-stopped",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The store could not write its log. What was acknowledged is safe; nothing more is acknowledged until a new start, "
+    "because what the disk holds after a failed write is not known.",
+    "free space or replace the disk, then start the store again: it reads what is really there",
+)
+CHECKPOINT_FAILED = _declare(
+    "checkpoint-failed",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The store could not build a new base file from its log. It goes on with the old one and the longer log; nothing is "
+    "lost.",
+    "free space or look at the disk; the next checkpoint tries again",
+    retryable=True,
+)
 REVISION_COMPACTED = _declare(
     "revision-compacted",
     ExitStatus.NOT_RESTORABLE,

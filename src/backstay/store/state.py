@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from backstay.formats import membership, mvcc, schema
 from backstay.formats.bbolt import Database
+from backstay.formats.hashkv import RecordPage
 from backstay.formats.membership import ConfState, Member
 from backstay.formats.mvcc import KeyValue, Record, RevisionKey
 from backstay.formats.schema import Alarm, Lease, Role, User
@@ -128,6 +129,49 @@ class StoreState:
             self.index.add(item.key, revision)
             self.leases.attach(item.key, 0 if revision.tombstone else item.lease)
             self.revision = Revision(revision.main)
+
+    def adopt_base(self, database: Database, revision: Revision, compacted: Revision) -> None:
+        """Stand on a new base that has every record up to `revision`, and has finished the compaction at `compacted`."""
+        self._base = Base(database)
+        self._recent = {key: item for key, item in self._recent.items() if key.main > revision}
+        if compacted != NO_COMPACTION:
+            self.finished_compaction = compacted
+
+    def record(self, revision: RevisionKey) -> KeyValue:
+        """The record at `revision`, which the index named. Raises `FormatError` where the base is damaged."""
+        recent = self._recent.get(revision)
+        return recent if recent is not None else self._base.record(revision)
+
+    def put_plain(self, key: bytes, value: bytes) -> Record:
+        """A put without lease and options, of a key that has no lease: what `WriteBatch.put` does, without the batch."""
+        main = self.revision + 1
+        before = self.read(key)
+        if before is None:
+            item = KeyValue(key, main, main, 1, value)
+        else:
+            item = KeyValue(key, before.create_revision, main, before.version + 1, value)
+        revision = RevisionKey(main, 0)
+        self._recent[revision] = item
+        self.index.add(key, revision)
+        self.revision = Revision(main)
+        return Record(revision, item)
+
+    def compact_in_steps(self, keys_per_step: int) -> Iterator[None]:
+        """Drop from memory, some keys at a time, what nobody can ask for since the newest compaction.
+
+        The base keeps its records; the next checkpoint leaves them out.
+        """
+        for forgotten in self.index.compact_in_steps(self.compact_revision, keys_per_step):
+            for revision in forgotten:
+                self._recent.pop(revision, None)
+            yield
+
+    def pages(self) -> Iterator[RecordPage]:
+        """All records, base first, for `hashkv`: as they are stored, whatever has been compacted."""
+        yield from self._base.pages()
+        for revision, item in list(self._recent.items()):
+            key, value = mvcc.encode_revision(revision), mvcc.encode_key_value(item)
+            yield RecordPage(key + value, [(0, 0, len(key), len(key) + len(value))])
 
     def has_alarm(self, kind: schema.AlarmType) -> bool:
         """Whether any member raised an alarm of this kind."""

@@ -1,0 +1,157 @@
+"""Checkpoints: the log moved into a new base file, so that it can be shortened; also what defragments and compacts.
+
+Every intermediate state opens, in backstay and in every etcd since 3.4 (etcd-files section 11.3):
+
+    1  a child builds db.tmp.checkpoint: everything up to entry N       leftover for every reader
+    2  db.tmp.checkpoint becomes db                                     the log still reaches back before N: plain start
+    3  TERM-N.snap, for releases up to 3.6                              an orphan: nobody looks for it yet
+    4  snapshot record {N, term} in the log                             etcd starts at N, the log goes on from there (P1)
+    5  old segments go, oldest first; older .snap files go              what is left begins at or before N
+
+The state that ruins a directory is G, a database newer than its log. It cannot occur: N is durable in the log before the
+child starts, and the log is never cut behind it. Run it on a thread of its own; `adopt` then belongs to the store's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstay import errors
+from backstay.durable import translated, write_durable
+from backstay.formats import raft_snapshot
+from backstay.formats.directory import DATABASE, SNAP, WAL
+from backstay.formats.membership import ConfState
+from backstay.formats.raft_snapshot import RaftSnapshot, RaftSnapshotName, V2Store
+from backstay.formats.wal import SnapshotRecord
+from backstay.store.durable.disk import StoreDisk
+from backstay.store.durable.opening import DurableStore
+from backstay.store.durable.replay import open_base, unmap
+from backstay.store.state import StoreState
+from backstay.values import Revision
+
+TEMPORARY_DATABASE = "db.tmp.checkpoint"
+"""etcd removes files of such names in `snap` at its start."""
+
+_SNAP_MODE = 0o644
+
+Builder = Callable[[Path, int, Path, StoreDisk], None]
+"""Builds (member directory, index, target); tests build in their own process."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPlan:
+    """What a checkpoint covers, taken on the store's thread between two batches."""
+
+    index: int
+    term: int
+    revision: Revision
+    compact_revision: Revision
+    conf_state: ConfState
+    v2_store: V2Store
+
+
+def plan_checkpoint(state: StoreState) -> CheckpointPlan:
+    """A checkpoint of `state` as it is now. Call it on the store's thread; the rest may happen on another."""
+    cluster = state.cluster
+    return CheckpointPlan(
+        index=state.consistent_index,
+        term=state.term,
+        revision=state.revision,
+        compact_revision=state.compact_revision,
+        conf_state=cluster.conf_state or ConfState(voters=tuple(sorted(cluster.voters))),
+        v2_store=V2Store(tuple(cluster.members.values()), tuple(cluster.removed), cluster.version),
+    )
+
+
+def build_in_child(member: Path, index: int, target: Path, disk: StoreDisk) -> None:
+    """Build a database in a process of its own, never a fork. Raises `CHECKPOINT_FAILED` with what the child said."""
+    command = [sys.executable, "-m", "backstay.store.durable.checkpoint_child", str(member), str(index), str(target)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise errors.CHECKPOINT_FAILED.error(
+            "no new base could be built", where=str(target), why=said[-1] if said else f"status {done.returncode}"
+        )
+
+
+def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder = build_in_child) -> None:
+    """Carry out `plan`. May run beside the store's thread; the store serves from its old base until `adopt`.
+
+    Raises `CHECKPOINT_FAILED`, `JOURNAL_STOPPED`, and what writing raises; the directory opens whatever happens.
+    """
+    snap, log = store.member_directory / SNAP, store.member_directory / WAL
+    disk, final, temporary = store.disk, snap / DATABASE, snap / TEMPORARY_DATABASE
+    with store.checkpointing, translated(snap):
+        store.journal.append([])  # everything up to plan.index is durable
+        temporary.unlink(missing_ok=True)  # left by a checkpoint that was cut off
+        build(store.member_directory, plan.index, temporary, disk)
+        store.locks.take(temporary)
+        disk.replace(temporary, final)
+        store.locks.moved(temporary, final)
+        disk.sync_directory(snap)
+        name = RaftSnapshotName(plan.term, plan.index)
+        if not (snap / str(name)).exists():
+            content = RaftSnapshot(plan.term, plan.index, plan.conf_state, raft_snapshot.encode_v2_store(plan.v2_store))
+            write_durable(disk, snap / str(name), raft_snapshot.encode_file(content), mode=_SNAP_MODE)
+        # Also when the file was there: a kill between the two may have kept the record from the log.
+        store.journal.note_snapshot(SnapshotRecord(plan.index, plan.term, plan.conf_state))
+        _drop_old_segments(store, log, plan.index)
+        _drop_old_snapshots(disk, snap, name)
+
+
+def adopt(store: DurableStore, plan: CheckpointPlan) -> None:
+    """Let the store read from the base that `run_checkpoint` has written. Call it on the store's thread, between batches."""
+    before = store.database
+    store.database = open_base(store.member_directory / SNAP / DATABASE)
+    store.state.adopt_base(store.database, plan.revision, plan.compact_revision)
+    unmap(before.buffer)
+
+
+def checkpoint(store: DurableStore, *, build: Builder = build_in_child) -> None:
+    """All three steps on one thread: what defragment does."""
+    plan = plan_checkpoint(store.state)
+    run_checkpoint(store, plan, build=build)
+    adopt(store, plan)
+
+
+@contextmanager
+def snapshot_file(store: DurableStore, plan: CheckpointPlan, *, build: Builder = build_in_child) -> Iterator[Path]:
+    """A database file that holds the store as of `plan`, for Maintenance.Snapshot; it is gone when the block ends."""
+    target = store.member_directory / SNAP / "db.tmp.snapshot"
+    with store.checkpointing:
+        store.journal.append([])
+        target.unlink(missing_ok=True)
+        try:
+            build(store.member_directory, plan.index, target, store.disk)
+            yield target
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def _drop_old_segments(store: DurableStore, log: Path, index: int) -> None:
+    """Remove the segments before the last one that begins at or before `index`: readers start there."""
+    names = store.journal.segments()
+    needed = max((name for name in names if name.first_index <= index), default=names[0])
+    old = [name for name in names if name < needed]
+    for name in old:
+        store.disk.remove(log / str(name))
+        store.locks.release(log / str(name))
+    if old:
+        store.disk.sync_directory(log)
+
+
+def _drop_old_snapshots(disk: StoreDisk, snap: Path, newest: RaftSnapshotName) -> None:
+    old = [
+        path
+        for path in snap.iterdir()
+        if (name := raft_snapshot.parse_name(path.name)) is not None and name.index < newest.index
+    ]
+    for path in sorted(old):
+        disk.remove(path)
+    if old:
+        disk.sync_directory(snap)
