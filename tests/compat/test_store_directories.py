@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+
+import pytest
 
 from backstay.formats import requests
 from backstay.formats.hashkv import rule_of
 from backstay.snapshot.hash import hash_kv_of
 from backstay.snapshot.opened import open_directory
-from backstay.store.durable import StoreOptions, open_store
+from backstay.store.durable import LocalStoreDisk, StoreOptions, checkpoint, open_store
+from backstay.store.durable.checkpoint_child import build_database
 from backstay.values import Revision
+from tests import peers
 from tests.conftest import StartEtcd
 from tests.etcd_process import EtcdProcess
 from tests.peers import Peer
@@ -69,4 +74,85 @@ def test_every_release_starts_on_a_store_and_the_store_goes_on_after_it(
     etcd.kill()
     etcd.start()
     serves(etcd, expected | {"from": "backstay", "again": "etcd"}, revision + 3)
+    etcd.kill()
+
+
+class CopyingDisk(LocalStoreDisk):
+    """Copies the directory behind every step that changes what a reader finds, once it is told to."""
+
+    def __init__(self, data: Path, place: Path) -> None:
+        self.copies: list[Path] = []
+        self.copying = False
+        self._data = data
+        self._place = place
+
+    def _copy(self, name: str) -> None:
+        if self.copying:
+            copy = self._place / f"{len(self.copies)}-{name}"
+            shutil.copytree(self._data, copy)
+            self.copies.append(copy)
+
+    def replace(self, temporary: Path, final: Path) -> None:
+        super().replace(temporary, final)
+        self._copy("new-base")
+
+    def publish(self, temporary: Path, final: Path) -> None:
+        super().publish(temporary, final)
+        self._copy("published")
+
+    def sync_data(self, descriptor: int) -> None:
+        super().sync_data(descriptor)
+        self._copy("logged")
+
+    def remove(self, path: Path) -> None:
+        super().remove(path)
+        self._copy("removed")
+
+
+@pytest.mark.parametrize("version", ["3.5.35", "3.7.3"])
+def test_etcd_starts_on_every_state_of_a_checkpoint(version: str, start_etcd: StartEtcd, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_store(data, BIG)
+    disk = CopyingDisk(data, tmp_path)
+    store = open_store(data, disk=disk, options=StoreOptions(segment_size=12_000))
+    for number in range(20):
+        put(store, f"more-{number}", "value" * 200)
+    checkpoint(store)
+    for number in range(20):
+        put(store, f"most-{number}", "value" * 200)
+    expected, revision = keys_of(store), store.state.revision
+    disk.copying = True
+    checkpoint(store, build=build_database)
+    disk.copying = False
+    store.close()
+    kinds = [copy.name.split("-", 1)[1] for copy in disk.copies]
+    assert kinds[:4] == ["published", "new-base", "published", "logged"] and kinds[-1] == "removed"
+    for copy in disk.copies:
+        etcd = start_etcd(peers.peer(version), copy)
+        serves(etcd, expected, revision)
+        etcd.kill()
+
+
+def test_every_release_starts_on_a_shortened_log(etcd_peer: Peer, start_etcd: StartEtcd, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_store(data)
+    store = open_store(data, options=SMALL)
+    checkpoint(store)
+    put(store, "after", "checkpoint")
+    expected, revision = keys_of(store), store.state.revision
+    assert not (data / "member/wal/0000000000000000-0000000000000000.wal").exists()
+    store.close()
+    etcd = start_etcd(etcd_peer, data)
+    serves(etcd, expected, revision)
+    etcd.etcdctl("put", "from", "etcd")
+    etcd.kill()
+    etcd.start()
+    serves(etcd, expected | {"from": "etcd"}, revision + 1)
+    etcd.kill()
+    store = open_store(data, options=BIG)
+    assert keys_of(store) == expected | {"from": "etcd"}
+    checkpoint(store)
+    store.close()
+    etcd.start()
+    serves(etcd, expected | {"from": "etcd"}, revision + 1)
     etcd.kill()

@@ -9,6 +9,7 @@ import pytest
 from backstay.errors import BackstayError
 from backstay.store.durable import Founder, StoreOptions, open_store
 from tests import golden
+from tests.restoring import golden_snapshot, restore_all
 from tests.storing import SMALL, keys_of, put
 
 SINGLE = golden.KILLED + golden.COMPACTING
@@ -102,6 +103,16 @@ def test_damage_is_refused_with_file_and_remedy_and_nothing_changes(name: str, c
     assert refused.value.kind.code == code
     assert "member/wal" in refused.value.where and refused.value.next_step
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
+
+
+def test_a_member_of_a_bigger_cluster_is_refused_with_an_explanation(tmp_path: Path) -> None:
+    parent = tmp_path / "three"
+    three = "a=http://127.0.0.1:1,b=http://127.0.0.1:2,c=http://127.0.0.1:3"
+    restore_all(golden_snapshot("3.5.35", tmp_path), parent, three)
+    with pytest.raises(BackstayError) as refused:
+        open_store(parent / "a.etcd")
+    assert refused.value.kind.code == "directory-several-members"
+    assert "a, b, c" in refused.value.why or "3" in refused.value.what
 
 
 def test_a_lost_database_is_rebuilt_from_a_whole_log(tmp_path: Path) -> None:
