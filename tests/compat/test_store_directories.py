@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from backstay.errors import BackstayError
 from backstay.formats import requests
 from backstay.formats.hashkv import rule_of
 from backstay.snapshot.hash import hash_kv_of
 from backstay.snapshot.opened import open_directory
-from backstay.store.durable import LocalStoreDisk, StoreOptions, checkpoint, open_store
+from backstay.store.durable import Founder, LocalStoreDisk, StoreOptions, checkpoint, open_store
 from backstay.store.durable.checkpoint_child import build_database
 from backstay.values import Revision
 from tests import peers
 from tests.conftest import StartEtcd
-from tests.etcd_process import EtcdProcess
+from tests.etcd_process import EtcdFailed, EtcdProcess, free_ports
 from tests.peers import Peer
 from tests.storing import SMALL, do, keys_of, put
 
@@ -63,6 +64,8 @@ def test_every_release_starts_on_a_store_and_the_store_goes_on_after_it(
     assert etcd.etcdctl("user", "list").stdout.split() == ["alice"]
     assert etcd.etcdctl("role", "list").stdout.split() == ["reader"]
     etcd.etcdctl("put", "from", "etcd")
+    with pytest.raises(BackstayError, match="in use"):
+        open_store(data)
     etcd.kill()
     store = open_store(data, options=BIG)
     assert keys_of(store) == expected | {"from": "etcd"}
@@ -75,6 +78,55 @@ def test_every_release_starts_on_a_store_and_the_store_goes_on_after_it(
     etcd.start()
     serves(etcd, expected | {"from": "backstay", "again": "etcd"}, revision + 3)
     etcd.kill()
+
+
+def test_etcd_waits_for_a_store_that_is_open(newest_peer: Peer, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    store = open_store(data)
+    put(store, "a", "1")
+    etcd = EtcdProcess(newest_peer, data).launch()
+    try:
+        with pytest.raises(EtcdFailed, match="did not answer"):
+            etcd.wait_ready(seconds=1.5)
+        put(store, "b", "2")
+        store.close()
+        etcd.wait_ready()
+        serves(etcd, {"a": "1", "b": "2"}, 3)
+    finally:
+        etcd.kill()
+
+
+def test_the_exit_to_high_availability_is_adding_members(
+    newest_peer: Peer, start_etcd: StartEtcd, tmp_path: Path
+) -> None:
+    client, peer, second_client, second_peer = free_ports(4)
+    first_url, second_url = f"http://127.0.0.1:{peer}", f"http://127.0.0.1:{second_peer}"
+    store = open_store(tmp_path / "a", options=StoreOptions(Founder("a", (first_url,)), segment_size=4096))
+    for number in range(50):
+        put(store, f"key-{number}", "value" * 20)
+    checkpoint(store)
+    put(store, "last", "one")
+    expected, revision = keys_of(store), store.state.revision
+    store.close()
+    first = start_etcd(newest_peer, tmp_path / "a", name="a", client_port=client, peer_port=peer)
+    first.etcdctl("member", "add", "b", f"--peer-urls={second_url}")
+    second = start_etcd(
+        newest_peer,
+        tmp_path / "b",
+        name="b",
+        client_port=second_client,
+        peer_port=second_peer,
+        initial_cluster=f"a={first_url},b={second_url}",
+        initial_cluster_state="existing",
+    )
+    serves(second, expected, revision)
+    second.etcdctl("put", "from", "two")
+    serves(first, expected | {"from": "two"}, revision + 1)
+    second.kill()
+    first.kill()
+    with pytest.raises(BackstayError) as refused:
+        open_store(tmp_path / "a")
+    assert refused.value.kind.code == "directory-several-members"
 
 
 class CopyingDisk(LocalStoreDisk):

@@ -48,8 +48,12 @@ class LocalStoreDisk(LocalDisk):
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
     def allocate(self, descriptor: int, size: int) -> None:
-        if os.fstat(descriptor).st_size < size:
+        if os.fstat(descriptor).st_size >= size:
+            return
+        if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(descriptor, 0, size)
+        else:  # macOS: the length at least, if not the blocks
+            os.ftruncate(descriptor, size)
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)

@@ -34,7 +34,8 @@ SPARE_NAME = "0.tmp"
 """How etcd calls a segment that is being prepared; every reader ignores it."""
 
 Done = Callable[[BackstayError | None], None]
-"""Called on the journal's thread: with None once everything before it is durable, else with why nothing will be."""
+"""Called on the journal's thread: with None once everything before it is durable, else with why nothing will be. Must not
+raise, and must not wait for the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +181,17 @@ class Journal:
             except OSError as problem:
                 self._die(group, problem)
                 return
-            for each in group:
-                each.done(None)
-            if self._offset >= self._segment_size:
-                try:
+            try:
+                for each in group:
+                    each.done(None)
+                if self._offset >= self._segment_size:
                     self._rotate()
-                except OSError as problem:
-                    self._die([], problem)
-                    return
+            except (OSError, BackstayError) as problem:
+                self._die([], problem)
+                return
+            except BaseException:  # a callback that raised: nobody may wait for a thread that has ended
+                self._die([], _stopped(str(self._directory), "a callback failed"))
+                raise
 
     def _write(self, group: list[_Waiting]) -> None:
         frames: list[bytes] = []
@@ -236,8 +240,8 @@ class Journal:
         os.close(self._descriptor)
         self._descriptor, self._segment, self._offset = descriptor, name, len(head)
 
-    def _die(self, group: list[_Waiting], problem: OSError) -> None:
-        said = target_error(problem, self._directory / str(self._segment))
+    def _die(self, group: list[_Waiting], problem: OSError | BackstayError) -> None:
+        said = target_error(problem, self._directory / str(self._segment)) if isinstance(problem, OSError) else problem
         with self._condition:
             self._failure = _stopped(said.where, said.why or said.what)
             group = group + self._waiting

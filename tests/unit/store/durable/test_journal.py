@@ -11,7 +11,7 @@ import pytest
 from backstay.errors import BackstayError
 from backstay.formats import requests
 from backstay.store.durable import LocalStoreDisk, open_store
-from tests.storing import do, keys_of, put
+from tests.storing import SMALL, do, keys_of, put
 
 
 class FullDisk(LocalStoreDisk):
@@ -62,4 +62,24 @@ def test_a_full_disk_stops_acknowledging_for_good_and_loses_nothing(tmp_path: Pa
     store.close()
     again = open_store(tmp_path / "data")
     assert keys_of(again) == {"a": "1"}
+    again.close()
+
+
+def test_a_rotation_that_fails_stops_the_journal_behind_what_it_acknowledged(tmp_path: Path) -> None:
+    class NoRoom(LocalStoreDisk):
+        def create(self, path: Path, mode: int) -> int:
+            if path.name == "0.tmp":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().create(path, mode)
+
+    store = open_store(tmp_path / "data", disk=NoRoom(), options=SMALL)
+    count = 0
+    with pytest.raises(BackstayError) as stopped:
+        while count < 1000:
+            put(store, f"{count}", "value" * 20)
+            count += 1
+    assert stopped.value.kind.code == "journal-stopped"
+    store.close()
+    again = open_store(tmp_path / "data", options=SMALL)
+    assert keys_of(again).keys() >= {str(number) for number in range(count)}
     again.close()
