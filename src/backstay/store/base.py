@@ -13,7 +13,7 @@ from typing import NamedTuple
 from backstay.errors import FormatError
 from backstay.formats import mvcc, protowire, schema
 from backstay.formats.bbolt import Bucket, Buffer, Database
-from backstay.formats.hashkv import user_key
+from backstay.formats.hashkv import RecordPage, user_key
 from backstay.formats.mvcc import KeyValue, RevisionKey
 
 # create, mod, version and the length of the value: what stands between the key and the value of an ordinary put.
@@ -54,6 +54,11 @@ class Base:
         """The main revision of the newest record, 0 when there is none."""
         last = self._records.last_key() if self._records is not None else None
         return mvcc.decode_revision(last).main if last is not None else 0
+
+    def pages(self) -> Iterator[RecordPage]:
+        """All records in order, as they are stored. Raises `FormatError`."""
+        for leaf in self._records.leaves() if self._records is not None else ():
+            yield RecordPage(leaf.page.buffer, list(leaf.spans()))
 
     def heads(self) -> Iterator[RecordHead]:
         """Every record in order, without values. Raises `FormatError`."""

@@ -13,7 +13,7 @@ Most keys of a big store have one record, so a history of one is a plain number 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 from backstay.formats.mvcc import RevisionKey
@@ -86,26 +86,70 @@ class KeyIndex:
                 insort(self._keys, key)
         self._fresh.clear()
 
+    def between(self, within: tuple[bytes, bytes | None], first: int, last: int) -> list[tuple[RevisionKey, bytes]]:
+        """Every record of the keys in a range with `first` <= main <= `last`, in the order of revisions."""
+        low, high = first << _MAIN_SHIFT, (last + 1) << _MAIN_SHIFT
+        found: list[tuple[int, bytes]] = []
+        for key in self.keys(*within):
+            history = self._histories[key]
+            if isinstance(history, int):
+                if low <= history < high:
+                    found.append((history, key))
+            elif history[-1] >= low:
+                found += [(each, key) for each in history[bisect_left(history, low) : bisect_left(history, high)]]
+        found.sort()
+        return [(_unpack(packed), key) for packed, key in found]
+
     def compact(self, at: Revision) -> None:
         """Forget what a compaction at `at` removes."""
-        gone = []
+        for _ in self.compact_in_steps(at, len(self._histories) + 1):
+            pass
+
+    def compact_in_steps(self, at: Revision, keys_per_step: int) -> Iterator[list[RevisionKey]]:
+        """Forget what a compaction at `at` removes, some keys at a time; yields the records forgotten in each step.
+
+        Keys may be added and written between the steps. A key with nothing left goes in the last step, so that one
+        written again meanwhile is never listed twice.
+        """
         bound = (at + 1) << _MAIN_SHIFT
-        for key, history in self._histories.items():
+        dead = []
+        pending = list(self._histories)
+        for start in range(0, len(pending), keys_per_step):
+            forgotten: list[int] = []
+            for key in pending[start : start + keys_per_step]:
+                history = self._histories[key]
+                listed = [history] if isinstance(history, int) else history
+                position = bisect_left(listed, bound)
+                if position == 0:
+                    continue
+                newest = listed[position - 1]
+                if not newest & 1 or newest >> _MAIN_SHIFT == at:
+                    position -= 1
+                if position == len(listed):
+                    dead.append(key)
+                elif position:
+                    forgotten += listed[:position]
+                    self._histories[key] = listed[-1] if position == len(listed) - 1 else listed[position:]
+            yield [_unpack(each) for each in forgotten]
+        yield [_unpack(each) for each in self._bury(dead, bound)]
+
+    def _bury(self, dead: list[bytes], bound: int) -> list[int]:
+        forgotten: list[int] = []
+        gone = False
+        for key in dead:
+            history = self._histories[key]
             listed = [history] if isinstance(history, int) else history
-            position = bisect_right(listed, bound - 1)
-            if position == 0:
-                continue
-            newest = listed[position - 1]
-            kept = listed[position:] if newest & 1 and newest >> _MAIN_SHIFT != at else listed[position - 1 :]
-            if not kept:
-                gone.append(key)
-            else:
-                self._histories[key] = kept[0] if len(kept) == 1 else kept
+            position = bisect_left(listed, bound)
+            forgotten += listed[:position]
+            if position == len(listed):
+                del self._histories[key]
+                gone = True
+            else:  # written again since
+                self._histories[key] = listed[-1] if position == len(listed) - 1 else listed[position:]
         if gone:
             self._settle()
-            for key in gone:
-                del self._histories[key]
             self._keys = [key for key in self._keys if key in self._histories]
+        return forgotten
 
 
 def _unpack(packed: int) -> RevisionKey:

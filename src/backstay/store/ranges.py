@@ -8,7 +8,7 @@ any other            [key, range_end), empty when range_end <= key
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 FROM_KEY_ON = b"\0"
@@ -46,6 +46,9 @@ class RangeSet:
                 merged[-1] = KeyRange(last.start, each.end)
         self._ranges = merged
         self._starts = [each.start for each in merged]
+
+    def __iter__(self) -> Iterator[KeyRange]:
+        return iter(self._ranges)
 
     def covers(self, wanted: KeyRange) -> bool:
         """Whether all of `wanted`, which must not be empty, is inside."""

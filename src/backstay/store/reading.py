@@ -67,7 +67,9 @@ def read_range(view: View, request: requests.Range) -> RangeAnswer:
     if limit:
         items = items[:limit]
     if request.keys_only:
-        items = [item._replace(value=b"") for item in items]
+        # 3.7 answers from its index, which does not know leases, unless it had to sort by values.
+        by_value = request.sort_target == SortTarget.VALUE
+        items = [item._replace(value=b"", lease=item.lease if by_value else 0) for item in items]
     return RangeAnswer(view.revision, tuple(items), more, len(keys))
 
 

@@ -28,7 +28,13 @@ def _refusal(code: str, text: str) -> Refusal:
     return Refusal(code, f"etcdserver: {text}")
 
 
+KEY_NOT_PROVIDED = _refusal("InvalidArgument", "key is not provided")
 KEY_NOT_FOUND = _refusal("InvalidArgument", "key not found")
+VALUE_PROVIDED = _refusal("InvalidArgument", "value is provided")
+LEASE_PROVIDED = _refusal("InvalidArgument", "lease is provided")
+TOO_MANY_OPERATIONS = _refusal("InvalidArgument", "too many operations in txn request")
+DUPLICATE_KEY = _refusal("InvalidArgument", "duplicate key given in txn request")
+REQUEST_TOO_LARGE = _refusal("InvalidArgument", "request is too large")
 COMPACTED = _refusal("OutOfRange", "mvcc: required revision has been compacted")
 FUTURE_REVISION = _refusal("OutOfRange", "mvcc: required revision is a future revision")
 INVALID_SORT = _refusal("InvalidArgument", "invalid sort option")
@@ -58,6 +64,10 @@ ROLE_NOT_GRANTED = _refusal("FailedPrecondition", "role is not granted to the us
 PERMISSION_NOT_GRANTED = _refusal("FailedPrecondition", "permission is not granted to the role")
 INVALID_AUTH_MANAGEMENT = _refusal("InvalidArgument", "invalid auth management")
 OLD_AUTH_REVISION = _refusal("InvalidArgument", "revision of auth store is old")
+
+AUTH_NOT_ENABLED = _refusal("FailedPrecondition", "authentication is not enabled")
+AUTH_FAILED = _refusal("InvalidArgument", "authentication failed, invalid user ID or password")
+INVALID_TOKEN = _refusal("Unauthenticated", "invalid auth token")
 
 NO_PASSWORD_USER = Refusal("Unknown", "auth: authentication failed, password was given for no password user")
 UNKNOWN_REQUEST = Refusal("Unimplemented", "backstay: the request is of a kind that this release does not know")

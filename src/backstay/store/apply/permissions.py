@@ -53,7 +53,7 @@ def check_permission(state: StoreState, identity: Identity, body: Message) -> No
     if not access.enabled:
         return
     if isinstance(body, _ADMIN_ONLY):
-        _require_admin(access, identity)
+        require_admin(access, identity)
     elif isinstance(body, requests.Put):
         _check_put(state, identity, body)
     elif isinstance(body, requests.Range):
@@ -66,11 +66,11 @@ def check_permission(state: StoreState, identity: Identity, body: Message) -> No
         _check_lease(state, identity, body.id)
     elif isinstance(body, requests.UserGet):
         if body.name != identity.username:
-            _require_admin(access, identity)
+            require_admin(access, identity)
     elif isinstance(body, requests.RoleGet):
         user = access.users.get(identity.username)
         if user is None or body.role not in user.roles:
-            _require_admin(access, identity)
+            require_admin(access, identity)
 
 
 def is_admin(access: Access, identity: Identity) -> bool:
@@ -79,7 +79,8 @@ def is_admin(access: Access, identity: Identity) -> bool:
     return user is not None and ROOT in user.roles
 
 
-def _require_admin(access: Access, identity: Identity) -> None:
+def require_admin(access: Access, identity: Identity) -> None:
+    """Refuse an identity without the role root. Raises `Refused`."""
     if not identity.username:
         raise Refused(refusals.USER_EMPTY)
     if identity.username not in access.users:

@@ -1,0 +1,314 @@
+"""The engine: one store, asked request by request, from one thread.
+
+    execute(body, identity)    shape -> quota -> rights -> applied -> Outcome with the entry to journal
+    put, get                   the two hottest requests without the general path, and the same as it
+    tick()                     entries for leases that are due; one step of dropping history; progress notes
+
+A request that is refused changes nothing and needs no entry: an entry is only ever made of what was applied.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+from typing import NamedTuple
+
+from backstay.clock import Clock
+from backstay.formats import hashkv, protowire, requests
+from backstay.formats.hashkv import HashKV
+from backstay.formats.mvcc import KeyValue, Record
+from backstay.formats.requests import AlarmAction, Message, Request, encode_request
+from backstay.formats.schema import Alarm, AlarmType
+from backstay.store import reading, refusals
+from backstay.store.answers import LeaseAnswer, RangeAnswer
+from backstay.store.apply import apply_request
+from backstay.store.apply.permissions import Identity, check_permission
+from backstay.store.apply.transactions import run_txn
+from backstay.store.engine.options import EngineOptions, Outcome
+from backstay.store.engine.rights import check_attached, check_rights, require_administrator, require_identity
+from backstay.store.engine.validation import check_shape, is_read_only
+from backstay.store.leasing import Lessor
+from backstay.store.quota import cost, effective_quota
+from backstay.store.refusals import Refused
+from backstay.store.state import StoreState
+from backstay.store.tokens import NoTokens, PasswordHashes, TokenProvider
+from backstay.store.watching import Created, WatchHub, WatchSpec, WatchStream
+from backstay.store.watching.hub import Delivery
+from backstay.store.writing import WriteBatch
+from backstay.values import LeaseId, Revision
+
+NOBODY = Identity("", 0)
+
+_LOOKS_ONLY = (
+    requests.UserGet,
+    requests.UserList,
+    requests.RoleGet,
+    requests.RoleList,
+    requests.AuthStatus,
+)
+
+
+class RemainingLease(NamedTuple):
+    """A lease and its time, in seconds. `ttl` is -1 for one that is not granted."""
+
+    ttl: int
+    granted_ttl: int = 0
+    keys: tuple[bytes, ...] = ()
+
+
+class Engine:
+    """A store at work. `size` is what its file takes; whoever runs it keeps it up to date for the quota."""
+
+    def __init__(
+        self,
+        state: StoreState,
+        clock: Clock,
+        random: Random,
+        options: EngineOptions,
+        *,
+        tokens: TokenProvider | None = None,
+        passwords: PasswordHashes | None = None,
+    ) -> None:
+        self.state = state
+        self.options = options
+        self.size = 0
+        self.hub = WatchHub(state)
+        self.tokens = tokens or NoTokens()
+        self.passwords = passwords
+        self._clock = clock
+        self._random = random
+        self._lessor = Lessor(clock, state.leases.granted.values(), extension=self.options.election_timeout)
+        self._quota = effective_quota(self.options.quota_bytes)
+        # etcd's ids begin with the member's lowest 16 bits; only their being different and never 0 matters.
+        self._next_id = (self.options.member_id & 0xFFFF) << 48 | random.getrandbits(40) << 8 | 1
+        self._compacting: Iterator[None] = iter(())
+        self._next_scan = clock.monotonic()
+        self._next_notes = clock.monotonic() + self.options.progress_interval
+        self._raised: list[bytes] = []
+
+    # Requests.
+
+    def execute(self, body: Message, identity: Identity = NOBODY) -> Outcome:
+        """Do what `body` asks. Raises `Refused`; an alarm that the refusal raised is in `take_raised`."""
+        self._check_quota(body)
+        check_shape(body, self.options.max_operations)
+        if isinstance(body, requests.Range):
+            check_permission(self.state, identity, body)
+            answer = reading.read_range(self.state, body)
+            return Outcome(answer.revision, answer)
+        if isinstance(body, requests.Txn) and is_read_only(body):
+            check_permission(self.state, identity, body)
+            return Outcome(self.state.revision, run_txn(self.state, body, WriteBatch(self.state)))
+        check_rights(self.state, identity, body)
+        body = self._completed(body)
+        request = Request(body, self._request_id(), identity.username, identity.auth_revision)
+        entry = None
+        if not _only_looks(body):
+            entry = encode_request(request)
+            if len(entry) > self.options.max_request_bytes:
+                raise Refused(refusals.REQUEST_TOO_LARGE)
+        applied = apply_request(self.state, request)
+        if applied.refused is not None:
+            raise Refused(applied.refused)
+        self._follow(body, applied.answer if isinstance(applied.answer, LeaseAnswer) else None, applied.records)
+        return Outcome(self.state.revision, applied.answer, entry)
+
+    def put(self, key: bytes, value: bytes) -> tuple[Revision, bytes]:
+        """A put without lease or options by nobody in particular: its revision, and its entry. Raises `Refused`."""
+        state = self.state
+        if (
+            not key
+            or state.access.enabled
+            or state.alarms
+            or state.leases.is_attached(key)
+            or len(key) + len(value) > self.options.max_request_bytes >> 1
+            or (self._quota and self.size + len(value) + len(key) + 256 >= self._quota)
+        ):
+            outcome = self.execute(requests.Put(key, value))
+            assert outcome.entry is not None
+            return outcome.revision, outcome.entry
+        record = state.put_plain(key, value)
+        self.hub.publish((record,))
+        return state.revision, self._put_entry(key, value)
+
+    def get(self, key: bytes) -> tuple[Revision, KeyValue | None]:
+        """A read of one key at the newest revision by nobody in particular. Raises `Refused`."""
+        if not key or self.state.access.enabled:
+            answer = self.execute(requests.Range(key)).answer
+            assert isinstance(answer, RangeAnswer)
+            return answer.revision, answer.items[0] if answer.items else None
+        return self.state.revision, self.state.read(key)
+
+    def take_raised(self) -> list[bytes]:
+        """Entries of alarms that refusals raised since the last call: to be journalled like any other."""
+        raised, self._raised = self._raised, []
+        return raised
+
+    # Leases.
+
+    def keep_alive(self, lease: LeaseId, identity: Identity = NOBODY) -> int:
+        """Begin the lease's time again; its TTL, 0 when it is gone or due. Raises `Refused`."""
+        granted = self.state.leases.granted.get(lease)
+        check_attached(self.state, identity, lease, writes=True)
+        if granted is None or self._lessor.remaining(lease) <= 0:
+            return 0
+        self._lessor.start(granted)
+        return granted.ttl
+
+    def time_to_live(self, lease: LeaseId, identity: Identity = NOBODY, *, keys: bool = False) -> RemainingLease:
+        """What is left of a lease, and the keys attached to it. Raises `Refused`."""
+        require_identity(self.state, identity)
+        if keys:
+            check_attached(self.state, identity, lease, writes=False)
+        granted = self.state.leases.granted.get(lease)
+        if granted is None:
+            return RemainingLease(-1)
+        attached = tuple(self.state.leases.keys(lease)) if keys else ()
+        return RemainingLease(int(self._lessor.remaining(lease)), granted.ttl, attached)
+
+    def leases(self, identity: Identity = NOBODY) -> list[LeaseId]:
+        """All leases, those that end first in front. Raises `Refused`."""
+        for lease in self.state.leases.granted:
+            check_attached(self.state, identity, lease, writes=False)
+        return self._lessor.by_expiry()
+
+    # Who asks.
+
+    def identify(self, token: str | None, common_name: str | None = None) -> Identity:
+        """Who sends a token, or a client certificate. Raises `Refused` for a token that is worth nothing."""
+        if not self.state.access.enabled:
+            return NOBODY
+        revision = self.state.access.revision
+        if token:
+            found = self.tokens.identify(token, revision)
+            if found is None:
+                raise Refused(refusals.INVALID_TOKEN)
+            return found
+        return NOBODY if common_name is None else Identity(common_name, revision)
+
+    def password_hash(self, username: str) -> bytes:
+        """The hash to check a login against, which takes long and is done elsewhere. Raises `Refused`."""
+        if not self.state.access.enabled:
+            raise Refused(refusals.AUTH_NOT_ENABLED)
+        user = self.state.access.users.get(username)
+        if user is None:
+            raise Refused(refusals.AUTH_FAILED)
+        if user.no_password:
+            raise Refused(refusals.NO_PASSWORD_USER)
+        return user.password
+
+    def log_in(self, username: str, checked: bytes) -> str:
+        """A token for a user whose password fitted the hash `checked`. Raises `Refused` if it has changed since."""
+        if self.password_hash(username) != checked:
+            raise Refused(refusals.AUTH_FAILED)
+        return self.tokens.issue(username, self.state.access.revision, self.state.consistent_index)
+
+    # Watching.
+
+    def watch(self, stream: WatchStream, spec: WatchSpec, identity: Identity = NOBODY) -> Created:
+        """Begin to watch; a refusal is part of the answer, in the form etcd gives it."""
+        wanted = requests.Range(spec.key or b"\0", spec.range_end)
+        try:
+            check_permission(self.state, identity, wanted)
+        except Refused as refused:
+            code, text = refused.refusal
+            return Created(-1, self.state.revision, f"rpc error: code = {code} desc = {text}")
+        return self.hub.create(stream, spec)
+
+    # Maintenance.
+
+    def hash_kv(self, at: int, identity: Identity = NOBODY) -> HashKV:
+        """HashKV at a revision (0: the newest); reads everything. Raises `Refused`."""
+        require_administrator(self.state, identity)
+        compacted = self.state.compact_revision
+        if at < 0:
+            return HashKV(hashkv.EMPTY_HASH, Revision(-1), Revision(-1))
+        if at:
+            reading.check_revision(self.state, at)
+        revision = Revision(at) if at else self.state.revision
+        return hashkv.hash_kv(self.state.pages, revision, compacted)
+
+    def tick(self) -> tuple[list[bytes], list[Delivery]]:
+        """What is due by the clock: entries to journal, and notes of progress to send. Call it every 100 ms or so."""
+        now = self._clock.monotonic()
+        entries = []
+        if now >= self._next_scan:
+            self._next_scan = now + self.options.lease_scan_interval
+            entries = [entry for lease in self._lessor.due() if (entry := self._expire(lease))]
+        if next(self._compacting, True) is None:
+            self.hub.forget_backlogs()
+        notes: list[Delivery] = []
+        if now >= self._next_notes:
+            self._next_notes = now + self.options.progress_interval
+            notes = self.hub.progress_notes()
+        return entries, notes
+
+    def _expire(self, lease: LeaseId) -> bytes | None:
+        """Revoke a lease for the store itself. A CORRUPT alarm stops that too; the next scan tries again."""
+        body = requests.LeaseRevoke(lease)
+        enabled = self.state.access.enabled
+        identity = Identity("root", self.state.access.revision) if enabled else NOBODY
+        request = Request(body, self._request_id(), *identity)
+        applied = apply_request(self.state, request)
+        if applied.refused is not None:
+            return None
+        self._follow(body, None, applied.records)
+        return encode_request(request)
+
+    def _check_quota(self, body: Message) -> None:
+        needed = cost(body) if self._quota else 0
+        if not needed or self.size + needed < self._quota:
+            return
+        alarm = Alarm(self.options.member_id, AlarmType.NOSPACE)
+        if alarm not in self.state.alarms:
+            raising = requests.Alarm(AlarmAction.ACTIVATE, alarm.member_id, alarm.kind)
+            request = Request(raising, self._request_id())
+            apply_request(self.state, request)
+            self._raised.append(encode_request(request))
+        raise Refused(refusals.NO_SPACE)
+
+    def _completed(self, body: Message) -> Message:
+        """`body` as it goes into the log: with a lease id, and without a password."""
+        if isinstance(body, requests.LeaseGrant) and not body.id:
+            lease = 0
+            while not lease or lease in self.state.leases.granted:
+                lease = self._random.getrandbits(63)
+            return replace(body, id=lease)
+        if isinstance(body, requests.UserAdd | requests.UserChangePassword) and not body.hashed_password:
+            no_password = isinstance(body, requests.UserAdd) and body.options is not None and body.options.no_password
+            if not no_password and self.passwords is not None:
+                hashed = base64.b64encode(self.passwords.hash(body.password)).decode()
+                return replace(body, password="", hashed_password=hashed)
+        return body
+
+    def _follow(self, body: Message, lease: LeaseAnswer | None, records: tuple[Record, ...]) -> None:
+        """Let everybody who keeps something beside the state know what was applied."""
+        if records:
+            self.hub.publish(records)
+        if lease is not None:
+            self._lessor.start(lease.lease)
+        elif isinstance(body, requests.LeaseRevoke):
+            self._lessor.stop(LeaseId(body.id))
+        elif isinstance(body, requests.Compaction):
+            self._compacting = self.state.compact_in_steps(self.options.compaction_step_keys)
+        elif isinstance(body, requests.UserDelete | requests.UserChangePassword):
+            self.tokens.forget_user(body.name)
+        elif isinstance(body, requests.AuthDisable):
+            self.tokens.forget_all()
+
+    def _request_id(self) -> int:
+        self._next_id += 1
+        return self._next_id
+
+    def _put_entry(self, key: bytes, value: bytes) -> bytes:
+        body = protowire.bytes_field(1, key) + protowire.optional_bytes(2, value)
+        identifier = b"\x08" + protowire.varint(self._request_id())
+        return b"".join(
+            (b"\x22", protowire.varint(len(body)), body, b"\xa2\x06", bytes((len(identifier),)), identifier)
+        )
+
+
+def _only_looks(body: Message) -> bool:
+    return isinstance(body, _LOOKS_ONLY) or (isinstance(body, requests.Alarm) and body.action == AlarmAction.GET)
