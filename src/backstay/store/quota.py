@@ -12,7 +12,7 @@ from backstay.formats.requests import Message, Operation
 
 DEFAULT_QUOTA_BYTES = 2 << 30
 
-_PUT_OVERHEAD = 256
+PUT_OVERHEAD = 256
 _LEASE_COST = 64
 
 
@@ -26,7 +26,7 @@ def effective_quota(quota_bytes: int) -> int:
 def cost(body: Message) -> int:
     """Bytes that `body` may add; 0 for what adds nothing and therefore always passes."""
     if isinstance(body, requests.Put):
-        return _PUT_OVERHEAD + len(body.key) + len(body.value)
+        return PUT_OVERHEAD + len(body.key) + len(body.value)
     if isinstance(body, requests.Txn):
         return max(_branch_cost(body.success), _branch_cost(body.failure))
     return _LEASE_COST if isinstance(body, requests.LeaseGrant) else 0

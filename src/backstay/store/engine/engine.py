@@ -22,7 +22,7 @@ from backstay.formats.mvcc import KeyValue, Record
 from backstay.formats.requests import AlarmAction, Message, Request, encode_request
 from backstay.formats.schema import Alarm, AlarmType
 from backstay.store import reading, refusals
-from backstay.store.answers import LeaseAnswer, RangeAnswer
+from backstay.store.answers import LeaseAnswer, RangeAnswer, TxnAnswer
 from backstay.store.apply import apply_request
 from backstay.store.apply.permissions import Identity, check_permission
 from backstay.store.apply.transactions import run_txn
@@ -30,7 +30,7 @@ from backstay.store.engine.options import EngineOptions, Outcome
 from backstay.store.engine.rights import check_attached, check_rights, require_administrator, require_identity
 from backstay.store.engine.validation import check_shape, is_read_only
 from backstay.store.leasing import Lessor
-from backstay.store.quota import cost, effective_quota
+from backstay.store.quota import PUT_OVERHEAD, cost, effective_quota
 from backstay.store.refusals import Refused
 from backstay.store.state import StoreState
 from backstay.store.tokens import NoTokens, PasswordHashes, TokenProvider
@@ -118,20 +118,13 @@ class Engine:
     def put(self, key: bytes, value: bytes) -> tuple[Revision, bytes]:
         """A put without lease or options by nobody in particular: its revision, and its entry. Raises `Refused`."""
         state = self.state
-        if (
-            not key
-            or state.access.enabled
-            or state.alarms
-            or state.leases.is_attached(key)
-            or len(key) + len(value) > self.options.max_request_bytes >> 1
-            or (self._quota and self.size + len(value) + len(key) + 256 >= self._quota)
-        ):
+        if not self._is_plain(key, len(key) + len(value)):
             outcome = self.execute(requests.Put(key, value))
             assert outcome.entry is not None
             return outcome.revision, outcome.entry
         record = state.put_plain(key, value)
         self.hub.publish((record,))
-        return state.revision, self._put_entry(key, value)
+        return state.revision, self._entry(b"\x22", protowire.bytes_field(1, key) + protowire.optional_bytes(2, value))
 
     def get(self, key: bytes) -> tuple[Revision, KeyValue | None]:
         """A read of one key at the newest revision by nobody in particular. Raises `Refused`."""
@@ -140,6 +133,50 @@ class Engine:
             assert isinstance(answer, RangeAnswer)
             return answer.revision, answer.items[0] if answer.items else None
         return self.state.revision, self.state.read(key)
+
+    def update(
+        self, key: bytes, mod_revision: int, value: bytes
+    ) -> tuple[bool, Revision, KeyValue | None, bytes | None]:
+        """Put if the key's mod revision is this one, else read it: Kubernetes' update, by nobody in particular.
+
+        Whether it was put, the revision, what was read instead, and the entry. Raises `Refused`.
+        """
+        state = self.state
+        if not self._is_plain(key, len(key) + len(value)):
+            return self._update_slowly(key, mod_revision, value)
+        before = state.read(key)
+        if (before.mod_revision if before is not None else 0) != mod_revision:
+            return False, state.revision, before, None
+        self.hub.publish((state.put_plain(key, value),))
+        point = protowire.bytes_field(1, key)
+        put = protowire.bytes_field(2, point + protowire.optional_bytes(2, value))
+        compare = b"".join((b"\x10\x02", protowire.bytes_field(3, key), b"\x30", protowire.varint(mod_revision)))
+        parts = (b"\x0a", compare), (b"\x12", put), (b"\x1a", protowire.bytes_field(1, point))
+        body = b"".join(part for mark, each in parts for part in (mark, protowire.varint(len(each)), each))
+        return True, state.revision, None, self._entry(b"\x32", body)
+
+    def _is_plain(self, key: bytes, size: int) -> bool:
+        """Whether nothing stands in the way of a put that the general path would have to look at."""
+        state = self.state
+        return bool(
+            key
+            and not state.access.enabled
+            and not state.alarms
+            and not state.leases.is_attached(key)
+            and size <= self.options.max_request_bytes >> 1
+            and (not self._quota or self.size + size + PUT_OVERHEAD < self._quota)
+        )
+
+    def _update_slowly(
+        self, key: bytes, mod_revision: int, value: bytes
+    ) -> tuple[bool, Revision, KeyValue | None, bytes | None]:
+        condition = requests.Compare(target=requests.CompareTarget.MOD, key=key, mod_revision=mod_revision)
+        put, read = requests.Operation(put=requests.Put(key, value)), requests.Operation(range=requests.Range(key))
+        outcome = self.execute(requests.Txn((condition,), (put,), (read,)))
+        assert isinstance(outcome.answer, TxnAnswer)
+        (first,) = outcome.answer.answers
+        item = first.items[0] if isinstance(first, RangeAnswer) and first.items else None
+        return outcome.answer.succeeded, outcome.revision, item, outcome.entry
 
     def take_raised(self) -> list[bytes]:
         """Entries of alarms that refusals raised since the last call: to be journalled like any other."""
@@ -302,12 +339,10 @@ class Engine:
         self._next_id += 1
         return self._next_id
 
-    def _put_entry(self, key: bytes, value: bytes) -> bytes:
-        body = protowire.bytes_field(1, key) + protowire.optional_bytes(2, value)
+    def _entry(self, mark: bytes, body: bytes) -> bytes:
+        """What `encode_request` makes of a body that is encoded already; `mark` is its field in the request."""
         identifier = b"\x08" + protowire.varint(self._request_id())
-        return b"".join(
-            (b"\x22", protowire.varint(len(body)), body, b"\xa2\x06", bytes((len(identifier),)), identifier)
-        )
+        return b"".join((mark, protowire.varint(len(body)), body, b"\xa2\x06", bytes((len(identifier),)), identifier))
 
 
 def _only_looks(body: Message) -> bool:

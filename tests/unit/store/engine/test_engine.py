@@ -10,9 +10,12 @@ from backstay.formats.requests import (
     AlarmAction,
     AuthEnable,
     Compaction,
+    Compare,
+    CompareTarget,
     DeleteRange,
     LeaseGrant,
     LeaseRevoke,
+    Operation,
     Put,
     Range,
     Txn,
@@ -23,7 +26,7 @@ from backstay.formats.requests import (
 )
 from backstay.formats.schema import AlarmType
 from backstay.store import refusals
-from backstay.store.answers import LeaseAnswer, RangeAnswer
+from backstay.store.answers import LeaseAnswer, RangeAnswer, TxnAnswer
 from backstay.store.apply import apply_request
 from backstay.store.apply.permissions import Identity
 from backstay.store.engine import Engine
@@ -75,6 +78,27 @@ def test_the_short_ways_do_what_the_long_ways_do() -> None:
         assert isinstance(answer, RangeAnswer)
         assert short.get(key) == (answer.revision, answer.items[0] if answer.items else None)
     assert observable(short.state) == observable(long.state)
+
+
+def test_the_short_update_is_the_transaction_that_it_stands_for() -> None:
+    short, long = engine(), engine()
+    for number in range(60):
+        key, value = b"key%d" % (number % 5), b"" if number % 4 == 0 else b"value%d" % number
+        before = short.get(key)[1]
+        expected = (before.mod_revision if before is not None else 0) + (number % 3 == 0)
+        succeeded, revision, item, entry = short.update(key, expected, value)
+        condition = Compare(target=CompareTarget.MOD, key=key, mod_revision=expected)
+        txn = Txn((condition,), (Operation(put=Put(key, value)),), (Operation(range=Range(key)),))
+        outcome = long.execute(txn)
+        assert isinstance(outcome.answer, TxnAnswer)
+        (answer,) = outcome.answer.answers
+        seen = answer.items[0] if isinstance(answer, RangeAnswer) and answer.items else None
+        assert (succeeded, revision, item) == (outcome.answer.succeeded, outcome.revision, seen)
+        if succeeded:
+            assert entry is not None and decode_request(entry).body == txn
+    assert observable(short.state) == observable(long.state)
+    assert refusal(lambda: short.update(b"", 0, b"")) == refusals.KEY_NOT_PROVIDED
+    assert refusal(lambda: short.put(b"", b"")) == refusals.KEY_NOT_PROVIDED
 
 
 def test_the_short_put_takes_a_key_from_its_lease() -> None:

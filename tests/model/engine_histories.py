@@ -1,0 +1,210 @@
+"""Random requests for the engine and a real etcd, sent as the same bytes, and answers brought into one form.
+
+All histories of a run share one store on each side, so that revisions, compactions and leases pile up; each history uses
+every option now and then and is named by its seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+
+from backstay.clock import SystemClock
+from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats import requests, schema
+from backstay.formats.bbolt import build, open_database
+from backstay.formats.requests import Compare, Message, Operation
+from backstay.formats.requests.codec import encode
+from backstay.store.answers import DeleteAnswer, LeaseAnswer, PutAnswer, RangeAnswer, TxnAnswer
+from backstay.store.engine import Engine, EngineOptions
+from backstay.store.refusals import Refused
+from backstay.store.state import load_state
+from backstay.values import ClusterId, MemberId
+from tests.etcd_process import EtcdProcess
+
+STEPS = 25
+KEYS = (b"a", b"ab", b"b", b"c", b"d\xff", b"\0", b"z")
+ENDS = (b"", b"", b"\0", b"b", b"c", b"zz", b"a\xff")
+
+_METHODS: dict[type[Message], tuple[str, type[Any]]] = {
+    requests.Range: ("KV/Range", rpc.RangeResponse),
+    requests.Put: ("KV/Put", rpc.PutResponse),
+    requests.DeleteRange: ("KV/DeleteRange", rpc.DeleteRangeResponse),
+    requests.Txn: ("KV/Txn", rpc.TxnResponse),
+    requests.Compaction: ("KV/Compact", rpc.CompactionResponse),
+    requests.LeaseGrant: ("Lease/LeaseGrant", rpc.LeaseGrantResponse),
+    requests.LeaseRevoke: ("Lease/LeaseRevoke", rpc.LeaseRevokeResponse),
+}
+
+
+def compare_histories(etcd: EtcdProcess, seeds: Iterable[int]) -> None:
+    """Run one history for each seed; raise `AssertionError` at the first answer that differs."""
+    pieces: list[bytes] = []
+    built = build(((name, ()) for name in schema.BUCKETS), pieces.extend)
+    state = load_state(open_database(built.meta_pages + b"".join(pieces)))
+    engine = Engine(state, SystemClock(), random.Random(1), EngineOptions(MemberId(1), ClusterId(1)))
+    with grpc.insecure_channel(etcd.address) as channel:
+        for seed in seeds:
+            chosen = random.Random(seed)
+            for step in range(STEPS):
+                body = _request(chosen, engine)
+                expected, answered = _ask_etcd(channel, body), _ask_engine(engine, body)
+                assert answered == expected, f"seed {seed}, step {step}: {body}"
+                engine.tick()
+            response = _call(channel, "Maintenance/HashKV", b"", rpc.HashKVResponse)
+            hashed = engine.hash_kv(0)
+            found = (hashed.hash, hashed.compact_revision, hashed.revision)
+            assert found == (response.hash, response.compact_revision, response.hash_revision), f"seed {seed}"
+
+
+def _ask_etcd(channel: grpc.Channel, body: Message) -> object:
+    method, kind = _METHODS[type(body)]
+    try:
+        response = _call(channel, method, encode(body), kind)
+    except grpc.RpcError as problem:
+        return problem.details()  # type: ignore[attr-defined]
+    return response.header.revision, _of_response(response)
+
+
+def _call(channel: grpc.Channel, method: str, data: bytes, kind: type[Any]) -> Any:
+    call = channel.unary_unary(f"/etcdserverpb.{method}", response_deserializer=kind.FromString)
+    return call(data, timeout=20)
+
+
+def _of_response(response: Any) -> object:
+    if isinstance(response, rpc.RangeResponse):
+        return tuple(map(_pair, response.kvs)), response.more, response.count
+    if isinstance(response, rpc.PutResponse):
+        return _pair(response.prev_kv) if response.HasField("prev_kv") else None
+    if isinstance(response, rpc.DeleteRangeResponse):
+        return response.deleted, tuple(map(_pair, response.prev_kvs))
+    if isinstance(response, rpc.TxnResponse):
+        parts = [getattr(each, each.WhichOneof("response")) for each in response.responses]
+        return response.succeeded, tuple((each.header.revision, _of_response(each)) for each in parts)
+    if isinstance(response, rpc.LeaseGrantResponse):
+        return response.ID, response.TTL
+    return None
+
+
+def _pair(item: Any) -> tuple[object, ...]:
+    return (item.key, item.create_revision, item.mod_revision, item.version, item.value, item.lease)
+
+
+def _ask_engine(engine: Engine, body: Message) -> object:
+    try:
+        outcome = engine.execute(body)
+    except Refused as refused:
+        return refused.refusal.text
+    return outcome.revision, _of_answer(outcome.answer)
+
+
+def _of_answer(answer: object) -> object:
+    if isinstance(answer, RangeAnswer):
+        return tuple(map(_pair, answer.items)), answer.more, answer.total
+    if isinstance(answer, PutAnswer):
+        return _pair(answer.previous) if answer.previous is not None else None
+    if isinstance(answer, DeleteAnswer):
+        return answer.deleted, tuple(map(_pair, answer.previous))
+    if isinstance(answer, TxnAnswer):
+        return answer.succeeded, tuple(
+            (0 if isinstance(each, TxnAnswer) else each.revision, _of_answer(each))
+            for each in answer.answers
+            if each is not None
+        )
+    return (answer.lease.id, answer.lease.ttl) if isinstance(answer, LeaseAnswer) else None
+
+
+def _request(chosen: random.Random, engine: Engine) -> Message:
+    kind = chosen.random()
+    if kind < 0.30:
+        return _put(chosen)
+    if kind < 0.40:
+        return _delete(chosen)
+    if kind < 0.62:
+        return _range(chosen, engine)
+    if kind < 0.85:
+        return _txn(chosen, engine, 0)
+    if kind < 0.91:
+        return requests.LeaseGrant(chosen.choice((1_000, 5_000, 9_000_000_001)), chosen.randint(1, 4))
+    if kind < 0.96:
+        return requests.LeaseRevoke(chosen.randint(1, 5))
+    return requests.Compaction(engine.state.revision + chosen.randint(-20, 1))
+
+
+def _key(chosen: random.Random) -> bytes:
+    return chosen.choice(KEYS) if chosen.random() < 0.97 else b""
+
+
+def _put(chosen: random.Random) -> requests.Put:
+    rare = chosen.random()
+    value = chosen.choice((b"", b"1", b"2", b"33"))
+    lease = chosen.randint(1, 5) if chosen.random() < 0.2 else 0
+    return requests.Put(_key(chosen), value, lease, chosen.random() < 0.3, rare < 0.08, 0.05 < rare < 0.13)
+
+
+def _delete(chosen: random.Random) -> requests.DeleteRange:
+    return requests.DeleteRange(_key(chosen), chosen.choice(ENDS), chosen.random() < 0.4)
+
+
+def _range(chosen: random.Random, engine: Engine) -> requests.Range:
+    newest = engine.state.revision
+
+    def revision() -> int:
+        return chosen.randint(max(0, newest - 15), newest + 1) if chosen.random() < 0.15 else 0
+
+    # Equal elements have no order of their own, so only what is unique is sorted by: keys and mod revisions of one put.
+    order, target = chosen.choice(((0, 0), (0, 0), (1, 0), (2, 0), (3, 0), (1, 9)))
+    return requests.Range(
+        _key(chosen),
+        chosen.choice(ENDS),
+        limit=chosen.choice((0, 0, 1, 2, 5, -1)),
+        revision=revision(),
+        sort_order=order,
+        sort_target=target,
+        serializable=chosen.random() < 0.2,
+        keys_only=chosen.random() < 0.2,
+        count_only=chosen.random() < 0.1,
+        min_mod_revision=revision(),
+        max_mod_revision=revision(),
+        min_create_revision=revision(),
+        max_create_revision=revision(),
+    )
+
+
+def _txn(chosen: random.Random, engine: Engine, depth: int) -> requests.Txn:
+    def operations() -> tuple[Operation, ...]:
+        return tuple(_operation(chosen, engine, depth) for _ in range(chosen.choice((0, 1, 1, 2, 3))))
+
+    compares = tuple(_compare(chosen, engine) for _ in range(chosen.choice((0, 1, 1, 2))))
+    return requests.Txn(compares, operations(), operations())
+
+
+def _operation(chosen: random.Random, engine: Engine, depth: int) -> Operation:
+    kind = chosen.random()
+    if kind < 0.45:
+        return Operation(put=_put(chosen))
+    if kind < 0.6:
+        return Operation(delete_range=_delete(chosen))
+    if kind < 0.85 or depth == 2:
+        return Operation(range=_range(chosen, engine))
+    return Operation(txn=_txn(chosen, engine, depth + 1))
+
+
+def _compare(chosen: random.Random, engine: Engine) -> Compare:
+    key, range_end, result = _key(chosen), chosen.choice(ENDS), chosen.randint(0, 3)
+    target = chosen.randint(0, 4)
+    number = chosen.choice((0, 1, 2, max(1, engine.state.revision - chosen.randint(0, 9))))
+    return Compare(
+        result,
+        target,
+        key,
+        version=number if target == 0 else None,
+        create_revision=number if target == 1 else None,
+        mod_revision=number if target == 2 else None,
+        value=chosen.choice((b"", b"1", b"2")) if target == 3 else None,
+        lease=number if target == 4 else None,
+        range_end=range_end,
+    )
