@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backstay.store.durable import LocalStoreDisk
+from backstay.store.durable import LocalStoreDisk, StoreOptions, checkpoint, open_store
+from backstay.store.durable.checkpoint_child import build_database
+from tests.storing import put
 
 SECTOR = 512
+OPTIONS = StoreOptions(segment_size=2048)
+"""Segments that end after ten writes."""
+
 Buffers = Sequence[bytes | bytearray | memoryview]
 VARIANTS = ("everything", "nothing", "torn", "torn-again")
 
@@ -203,17 +208,32 @@ class _Machine:
         place.durable, place.pending = dict(place.current), []
 
 
-def images(disk: RecordedDisk, place: Path, *, seed: int = 0, first_step: int = 0) -> Iterator[Image]:
-    """Every image: after each step from `first_step` on, in each of `VARIANTS`. The caller removes what it has seen."""
+class FastDisk(LocalStoreDisk):
+    """Syncs nothing: for opening images, which nobody keeps."""
+
+    def sync(self, descriptor: int) -> None:
+        """Nothing waits."""
+
+    def sync_data(self, descriptor: int) -> None:
+        """Nothing waits."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Nothing waits."""
+
+
+def images(
+    disk: RecordedDisk, place: Path, *, steps: Collection[int] | None = None, variants: Sequence[str] = VARIANTS
+) -> Iterator[Image]:
+    """The images after each step (or those in `steps`), in each of `variants`. The caller removes what it has seen."""
     machine = _Machine()
     for step, (kind, what, acknowledged) in enumerate(disk.steps):
         machine.take(kind, what)
-        if step < first_step:
+        if steps is not None and step not in steps:
             continue
-        for variant in VARIANTS:
+        for variant in variants:
             directory = place / f"{step}-{variant}"
             directory.mkdir()
-            _lay_down(machine.root, directory, variant, random.Random(f"{seed} {step} {variant}"))
+            _lay_down(machine.root, directory, variant, random.Random(f"{step} {variant}"))
             yield Image(step, f"{kind} {what[0]}", variant, acknowledged, directory)
 
 
@@ -243,3 +263,20 @@ def _bytes_of(file: _File, variant: str, chance: random.Random) -> bytes:
         chosen = chance.choice([file.durable, file.current])
         parts.append(chosen[start : start + SECTOR].ljust(min(SECTOR, size - start), b"\0"))
     return b"".join(parts)
+
+
+def live(disk: RecordedDisk, root: Path) -> None:
+    """The life that is cut off: founding, writing over several segments, two checkpoints."""
+    store = open_store(root / "data", disk=disk, options=OPTIONS)
+
+    def write(count: int) -> None:
+        for _ in range(count):
+            put(store, f"key-{disk.acknowledged:04}", "value" * 30)
+            disk.acknowledged += 1
+
+    write(15)
+    checkpoint(store, build=build_database)
+    write(15)
+    checkpoint(store, build=build_database)
+    write(3)
+    store.close()

@@ -20,6 +20,7 @@ from tests import peers
 from tests.conftest import StartEtcd
 from tests.etcd_process import EtcdFailed, EtcdProcess, free_ports
 from tests.peers import Peer
+from tests.power_loss import RecordedDisk, images, live
 from tests.storing import SMALL, do, keys_of, put
 
 BIG = StoreOptions(segment_size=1 << 20)
@@ -208,3 +209,20 @@ def test_every_release_starts_on_a_shortened_log(etcd_peer: Peer, start_etcd: St
     etcd.start()
     serves(etcd, expected | {"from": "etcd"}, revision + 1)
     etcd.kill()
+
+
+@pytest.mark.parametrize("version", ["3.4.23", "3.6.16"])
+def test_etcd_starts_where_the_power_was_cut(version: str, start_etcd: StartEtcd, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    disk = RecordedDisk(root)
+    live(disk, root)
+    torn = [
+        step for step, (kind, _, count) in enumerate(disk.steps) if kind in ("write", "rename", "remove") and count > 3
+    ]
+    for image in images(disk, tmp_path, steps=torn[:: len(torn) // 4], variants=("torn",)):
+        etcd = start_etcd(peers.peer(version), image.directory / "data")
+        found = etcd.etcdctl("get", "", "--prefix", "--keys-only").stdout.split()
+        expected = [f"key-{number:04}" for number in range(image.acknowledged)]
+        assert found[: len(expected)] == expected, f"behind step {image.step} ({image.name})"
+        etcd.kill()

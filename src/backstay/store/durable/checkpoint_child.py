@@ -10,6 +10,7 @@ prints nothing; what went wrong is on standard error, and its status is 1.
 from __future__ import annotations
 
 import heapq
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ from backstay.store.state import StoreState, load_state
 from backstay.values import NO_COMPACTION
 
 Item = tuple[bytes, bytes]
+
+_NICENESS = 10
+"""Nobody waits for a checkpoint, but clients wait for the store beside it."""
 
 
 def build_database(member: Path, index: int, target: Path, disk: StoreDisk) -> None:
@@ -101,6 +105,7 @@ def _survives(revision: RevisionKey, at: int, newest: set[tuple[int, int]]) -> b
 
 def main(member: str, index: str, target: str) -> int:
     """Build one database; the exit status."""
+    os.nice(_NICENESS)
     try:
         build_database(Path(member), int(index), Path(target), LocalStoreDisk())
     except BackstayError as problem:
