@@ -32,9 +32,10 @@ def examine(facts: Facts) -> Iterator[Finding]:
         first = damage[0]
         evidence = f"{first.code}: {first.subject}: {first.evidence}{more}"
         yield DATABASE_DAMAGED.at(str(stored.path), evidence, offset=first.offset)
-    yield from (
-        each for each in stored.findings if each.severity is Severity.WARNING and each.code != ALARM_INSIDE.code
-    )
+    else:  # what is missing of a damaged one makes the rest look odd too; `snapshot verify` lists it
+        yield from (
+            each for each in stored.findings if each.severity is Severity.WARNING and each.code != ALARM_INSIDE.code
+        )
     yield from stored.log_findings
 
 
