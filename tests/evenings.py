@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ LEFT_FOR_ETCD = 6 << 20
 QUOTA_BYTES = 8 << 20
 BALLAST = "crash-dump.core"
 VALUE = b"x" * 100_000
+COMMAND_SECONDS = 120
 
 
 @contextmanager
@@ -80,6 +82,17 @@ def damage_pages(plane: ControlPlane) -> None:
 def free_space(plane: ControlPlane) -> None:
     """Remove what filled the disk."""
     (plane.data.parent / BALLAST).unlink(missing_ok=True)
+
+
+def backstay(plane: ControlPlane, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command as its administrator types it on the host below the root."""
+    environment = {
+        **os.environ,
+        "BACKSTAY_HOST_ROOT": str(plane.root),
+        "PATH": f"{plane.peer.etcd.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", "backstay", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS)
 
 
 def _free(path: Path) -> int:

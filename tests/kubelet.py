@@ -7,7 +7,8 @@
 
 `StandInKubelet` does what the kubelet does with static pods and no more: a manifest in the directory runs, one that goes away
 is stopped, a process that ends is started again. Paths in flags are mapped below the root by the manifest's hostPath volumes.
-The stand-in API server answers /readyz with 200 while it can read etcd over mTLS. Only processes started here are ended.
+The stand-in API server answers /readyz with 200 while it can read etcd over mTLS; `api_server=PATH` runs a real one in its
+place, with an administrator's token. Only processes started here are ended.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ MEMBER_NAME = "control-plane-1"
 PKI = "/etc/kubernetes/pki"
 MANIFESTS = "/etc/kubernetes/manifests"
 DATA = "/var/lib/etcd"
+ADMINISTRATOR_TOKEN = "administrator"
+"""Of a test's own API server, which listens on loopback for as long as the test."""
 
 _API_SERVER = """
 import http.client, http.server, json, ssl, sys
@@ -202,9 +205,10 @@ class StandInKubelet:
 class ControlPlane:
     """kubeadm's layout of one control-plane node below `root`, and a stand-in kubelet that runs it."""
 
-    def __init__(self, root: Path, peer: Peer, *, starts: bool = True) -> None:
+    def __init__(self, root: Path, peer: Peer, *, starts: bool = True, api_server: Path | None = None) -> None:
         self.root = root
         self.peer = peer
+        self._real_api_server = api_server
         client, between, api_server = free_ports(3)
         self.ports = Ports(client, between, api_server)
         self.manifests = self.path(MANIFESTS)
@@ -325,6 +329,7 @@ class ControlPlane:
                 f"--secure-port={self.ports.api_server}",
                 f"--tls-cert-file={PKI}/apiserver.crt",
                 f"--tls-private-key-file={PKI}/apiserver.key",
+                *(self._real_flags() if self._real_api_server is not None else ()),
             ],
             "kube-controller-manager": ["kube-controller-manager", f"--root-ca-file={PKI}/ca.crt"],
             "kube-scheduler": ["kube-scheduler", f"--kubeconfig={PKI}/scheduler.conf"],
@@ -342,7 +347,26 @@ class ControlPlane:
             (place / name).symlink_to(Path(sys.executable).resolve())
             own = [str(script)] if name == "kube-apiserver" else ["-c", _IDLE]
             programs[name] = [str(place / name), "-I", "-S", *own]
+        if self._real_api_server is not None:
+            (place / "kube-apiserver").unlink()
+            (place / "kube-apiserver").symlink_to(self._real_api_server)
+            programs["kube-apiserver"] = [str(place / "kube-apiserver")]
         return programs
+
+    @staticmethod
+    def _real_flags() -> list[str]:
+        """What a real API server must be told besides."""
+        return [
+            "--bind-address=127.0.0.1",
+            "--advertise-address=192.0.2.10",  # it refuses loopback; nothing ever connects to this one
+            f"--client-ca-file={PKI}/ca.crt",
+            f"--token-auth-file={PKI}/tokens.csv",
+            "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={PKI}/sa.key",
+            f"--service-account-signing-key-file={PKI}/sa.key",
+        ]
 
     def _write_certificates(self) -> None:
         authority = trustme.CA()
@@ -355,3 +379,8 @@ class ControlPlane:
             (pki / f"{name}.crt").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
             certificate.private_key_pem.write_to_path(str(pki / f"{name}.key"))
             (pki / f"{name}.key").chmod(0o600)
+        if self._real_api_server is not None:
+            authority.issue_cert("service-accounts.invalid").private_key_pem.write_to_path(str(pki / "sa.key"))
+            (pki / "tokens.csv").write_text(f'{ADMINISTRATOR_TOKEN},administrator,1,"system:masters"\n')
+            for secret in ("sa.key", "tokens.csv"):
+                (pki / secret).chmod(0o600)

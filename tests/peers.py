@@ -19,7 +19,7 @@ from tools.peers.catalogue import PeerRelease
 
 NOT_FOUND = "peer not found: "
 VERSIONS = tuple(release.version for release in catalogue.wanted() if release.is_etcd)
-TOOLS = tuple(release.name for release in catalogue.wanted() if not release.is_etcd)
+TOOLS = tuple(release.name for release in catalogue.wanted() if not (release.is_etcd or release.is_on_demand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def newest() -> Peer:
 
 
 def missing() -> dict[str, str]:
-    """Name -> reason of every release and tool that is not here."""
+    """Name -> reason of every release and tool that `make peers` installs and that is not here."""
     found: dict[str, Peer | Tool | str] = {f"etcd {version}": find(version) for version in VERSIONS}
     found |= {name: find_tool(name) for name in TOOLS}
     return {name: reason for name, reason in found.items() if isinstance(reason, str)}

@@ -7,8 +7,6 @@ the old revisions is told so and lists again.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -23,7 +21,7 @@ from backstay.cluster.readiness import readiness
 from backstay.errors import BackstayError
 from backstay.etcd.watch import EventType, WatchCompacted
 from tests import peers
-from tests.evenings import QUOTA_BYTES, damage_pages, fill_disk, free_space, small_disk
+from tests.evenings import QUOTA_BYTES, backstay, damage_pages, fill_disk, free_space, small_disk
 from tests.kubelet import ControlPlane
 from tests.peers import Peer
 from tests.recovering import fill
@@ -31,7 +29,6 @@ from tests.recovering import fill
 KEYS = 300
 SECONDS_TO_A_CAUSE = 30
 SECONDS_TO_READY = 60
-COMMAND_SECONDS = 120
 VERSIONS = [version for version in peers.VERSIONS if not version.startswith("3.4.") and version != "3.5.1"]
 REGISTRY, REGISTRY_END = b"/registry/", b"/registry0"
 
@@ -100,17 +97,6 @@ def control_plane(root: Path, peer: Peer, *, has_quota: bool) -> Iterator[Contro
         plane.kubelet.go_on()
         plane.wait_ready()
         yield plane
-
-
-def backstay(plane: ControlPlane, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as its administrator types it on the host below the root."""
-    environment = {
-        **os.environ,
-        "BACKSTAY_HOST_ROOT": str(plane.root),
-        "PATH": f"{plane.peer.etcd.parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    command = [sys.executable, "-m", "backstay", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS)
 
 
 class Informer(threading.Thread):

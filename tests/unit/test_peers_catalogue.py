@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.peers import catalogue, sources
+from tools.peers import catalogue, install, sources
 from tools.peers.catalogue import CatalogueError, Installed, PeerRelease
 
 PROGRAMS = {"etcd": "bin/etcd", "etcdctl": "bin/etcdctl"}
@@ -33,9 +33,9 @@ def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
             assert release.sha256
 
 
-def test_the_versions_file_names_the_servers_that_blob_stores_are_tested_against() -> None:
+def test_the_versions_file_names_the_other_servers_that_tests_need() -> None:
     tools = {release.name: release for release in catalogue.wanted() if not release.is_etcd}
-    assert set(tools) == {"versitygw", "sshd"}
+    assert set(tools) == {"kubernetes", "sshd", "versitygw"}
     gateway = tools["versitygw"]
     module = catalogue.module_directory(gateway)
     assert f"github.com/versity/versitygw v{gateway.version}\n" in (module / "go.mod").read_text(encoding="utf-8")
@@ -87,6 +87,18 @@ def test_a_peer_is_good_only_when_it_answers_its_version(tmp_path: Path) -> None
     release = fake(tmp_path, "3.5.99")
     (tmp_path / "etcdctl").unlink()
     assert catalogue.fault(release, tmp_path) == "`etcdctl` is not in the cache"
+
+
+def test_a_dear_tool_is_installed_only_when_it_is_named() -> None:
+    releases = {release.key: release for release in catalogue.wanted()}
+    kubernetes, newest = releases["kubernetes"], releases["3.7.3"]
+    assert not install.is_wanted(kubernetes, [])
+    assert install.is_wanted(kubernetes, ["kubernetes"])
+    assert install.is_wanted(newest, [])
+    assert not install.is_wanted(newest, ["kubernetes"])
+    module = catalogue.module_directory(kubernetes)
+    assert f"k8s.io/kubernetes v{kubernetes.version}\n" in (module / "go.mod").read_text(encoding="utf-8")
+    assert f"gitVersion=v{kubernetes.version} " in kubernetes.linker_flags
 
 
 def test_the_report_keeps_the_reasons(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class PeerRelease:
     answer: tuple[str, ...] = ("etcd", "--version")  # what is asked for the version
     answer_pattern: str = r"etcd Version: (\S+)"
     linker_flags: str = ""
+    is_on_demand: bool = False  # too dear for everybody: installed only when it is named
 
     def __post_init__(self) -> None:
         if self.is_etcd and not re.fullmatch(r"\d+\.\d+\.\d+", self.version):

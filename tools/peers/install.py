@@ -1,5 +1,7 @@
 """Install the real etcd releases and other servers that the tests run against: `make peers`, or `python -m tools.peers.install`.
 
+Kubernetes takes minutes to build and is installed only when it is named: `make peers-kubernetes`.
+
 They go into a cache outside the tree (`$BACKSTAY_PEERS`, else the user's cache directory), each under its final name
 only when it is whole and has answered its version. What this machine cannot provide is written down with the reason
 and is no failure: the tests that need it are then skipped, and the summary of the tests says so.
@@ -21,6 +23,7 @@ from tools.peers import catalogue, sources
 from tools.peers.catalogue import Installed, PeerRelease
 
 EXPECTED = {"debian": "a few seconds", "wheel": "a few seconds", "go": "a minute or two"}
+ON_DEMAND = "not asked for; `make peers-kubernetes` builds it"
 
 
 def main(arguments: list[str]) -> int:
@@ -40,9 +43,9 @@ def main(arguments: list[str]) -> int:
         earlier = catalogue.recorded_reasons(cache)
         results = []
         for release in releases:
-            if arguments and release.key not in arguments:
+            if not is_wanted(release, arguments):
                 reason = catalogue.fault(release, catalogue.place(release, cache))
-                reason = reason and earlier.get(release.key, reason)
+                reason = reason and earlier.get(release.key, ON_DEMAND if release.is_on_demand else reason)
                 results.append(Installed(release.key, catalogue.place(release, cache), reason))
             else:
                 results.append(install(release, cache))
@@ -53,12 +56,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def is_wanted(release: PeerRelease, named: list[str]) -> bool:
+    """Whether this run installs `release`: without names, all but the dear ones."""
+    return release.key in named if named else not release.is_on_demand
+
+
 def install(release: PeerRelease, cache: Path) -> Installed:
     """Make one release ready, or say why it cannot be."""
     directory = catalogue.place(release, cache)
     if not catalogue.fault(release, directory):
         return Installed(release.key, directory)
-    say(f"peers: {release.label} from {release.source} ({EXPECTED[release.source]}) ...")
+    expected = "seven minutes or more on two cores" if release.is_on_demand else EXPECTED[release.source]
+    say(f"peers: {release.label} from {release.source} ({expected}) ...")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f".{release.name}-{release.version}.", dir=cache) as name:
         scratch = Path(name)
