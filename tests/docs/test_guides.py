@@ -13,7 +13,9 @@ from tests.docs.guide_runner import Session, command_lines, difference, sessions
 from tests.docs.guide_scenes import SCENES, scene
 from tests.docs.test_help import backstay_lines, parse
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = DOCS / "guide"
+COURSE = DOCS / "course.md"
 FAILURES = GUIDE / "failures"
 PAGES = (GUIDE / "friday-evening.md", *sorted(FAILURES.glob("*.md")))
 SESSIONS = [session for page in PAGES for session in sessions(page)]
@@ -32,7 +34,7 @@ def test_a_page_says_symptom_proof_fix_and_prevention(page: Path) -> None:
     assert list(sessions(page)), "show one session that is really run"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, COURSE], ids=lambda page: page.stem)
 def test_every_command_of_a_page_parses(page: Path) -> None:
     for line in command_lines(page):
         for words in backstay_lines(line):
