@@ -22,7 +22,8 @@ from backstay.store.answers import DeleteAnswer, LeaseAnswer, PutAnswer, RangeAn
 from backstay.store.engine import Engine, EngineOptions
 from backstay.store.refusals import Refused
 from backstay.store.state import load_state
-from backstay.values import ClusterId, MemberId
+from backstay.store.watching import WatchSpec
+from backstay.values import ClusterId, LeaseId, MemberId
 from tests.etcd_process import EtcdProcess
 
 STEPS = 25
@@ -52,12 +53,57 @@ def compare_histories(etcd: EtcdProcess, seeds: Iterable[int]) -> None:
             for step in range(STEPS):
                 body = _request(chosen, engine)
                 expected, answered = _ask_etcd(channel, body), _ask_engine(engine, body)
-                assert answered == expected, f"seed {seed}, step {step}: {body}"
+                assert answered == expected, f"seed {seed}, step {step}: {answered} is not {expected}: {body}"
                 engine.tick()
+            _compare_leases(channel, engine)
+            _compare_watches(channel, engine, chosen, f"seed {seed}")
             response = _call(channel, "Maintenance/HashKV", b"", rpc.HashKVResponse)
             hashed = engine.hash_kv(0)
             found = (hashed.hash, hashed.compact_revision, hashed.revision)
             assert found == (response.hash, response.compact_revision, response.hash_revision), f"seed {seed}"
+
+
+def _compare_leases(channel: grpc.Channel, engine: Engine) -> None:
+    """Which leases there are, and the keys of each. Remaining seconds are the clock's, and left out."""
+    for lease in range(1, 6):
+        request = rpc.LeaseTimeToLiveRequest(ID=lease, keys=True).SerializeToString()
+        response = _call(channel, "Lease/LeaseTimeToLive", request, rpc.LeaseTimeToLiveResponse)
+        left = engine.time_to_live(LeaseId(lease), keys=True)
+        assert (left.granted_ttl, left.keys) == (response.grantedTTL, tuple(sorted(response.keys))), f"lease {lease}"
+        assert (left.ttl == -1) == (response.TTL == -1), f"lease {lease}"
+
+
+def _compare_watches(channel: grpc.Channel, engine: Engine, chosen: random.Random, where: str) -> None:
+    """One watcher over history, up to the newest revision: every event, and what came before it."""
+    current = engine.state.revision
+    start = chosen.randint(max(1, current - 40), current)
+    spec = WatchSpec(chosen.choice(KEYS), chosen.choice(ENDS), start, previous=True)
+    stream = engine.hub.open_stream()
+    created = engine.watch(stream, spec)
+    batches = [batch for _, batch in engine.hub.collect()]
+    engine.hub.close_stream(stream)
+    create = rpc.WatchCreateRequest(key=spec.key, range_end=spec.range_end, start_revision=start, prev_kv=True)
+    wanted = sum(len(batch.events) for batch in batches)
+    call = channel.stream_stream("/etcdserverpb.Watch/Watch", response_deserializer=rpc.WatchResponse.FromString)
+    responses = call(iter((rpc.WatchRequest(create_request=create).SerializeToString(),)), timeout=20)
+    first = next(responses)
+    assert (first.watch_id, first.cancel_reason) == (created.watch_id, created.refusal), where
+    events: list[object] = []
+    compacted = None
+    while not created.refusal and (len(events) < wanted or (batches and batches[-1].compact_revision != compacted)):
+        response = next(responses)
+        compacted = response.compact_revision or None
+        events += [
+            (bool(each.type), _pair(each.kv), _pair(each.prev_kv) if each.HasField("prev_kv") else None)
+            for each in response.events
+        ]
+    responses.cancel()
+    own = [
+        (each.is_deletion, _pair(each.item), _pair(each.previous) if each.previous is not None else None)
+        for batch in batches
+        for each in batch.events
+    ]
+    assert own == events, f"{where}: {spec}"
 
 
 def _ask_etcd(channel: grpc.Channel, body: Message) -> object:

@@ -100,10 +100,10 @@ def _check(state: StoreState, path: _Path) -> None:
                 reading.check_revision(state, operation.range.revision)
         elif operation.put is not None:
             put = operation.put
-            if (put.ignore_value or put.ignore_lease) and state.read(put.key) is None:
-                raise Refused(refusals.KEY_NOT_FOUND)
             if put.lease and LeaseId(put.lease) not in state.leases.granted:
                 raise Refused(refusals.LEASE_NOT_FOUND)
+            if (put.ignore_value or put.ignore_lease) and state.read(put.key) is None:
+                raise Refused(refusals.KEY_NOT_FOUND)
         elif operation.txn is not None:
             _check(state, next(nested))
 

@@ -116,6 +116,12 @@ def test_a_request_that_is_too_large_changes_nothing() -> None:
     assert store.state.revision == 1
 
 
+def test_a_missing_lease_is_named_before_a_missing_key() -> None:
+    put = Put(b"a", lease=7, ignore_value=True)
+    assert refused(engine(), put) == refusals.LEASE_NOT_FOUND
+    assert refused(engine(), Txn((), (Operation(put=put),))) == refusals.LEASE_NOT_FOUND
+
+
 def test_a_full_store_raises_its_alarm_once_and_still_deletes() -> None:
     store = engine(quota_bytes=1000)
     run(store, Put(b"a", b"1"))
