@@ -25,7 +25,10 @@ COMMON = (
 LOCKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "base.lock": (" What users get.", ()),
     "dev.lock": (" base.lock and what the checks need.", ("--group=dev", "--constraint=requirements/base.lock")),
-    "oldest.lock": (" The oldest dependencies that we promise to work with.", ("--resolution=lowest-direct",)),
+    "oldest.lock": (
+        " The oldest dependencies that we promise to work with, extras included.",
+        ("--all-extras", "--resolution=lowest-direct"),
+    ),
 }
 
 
