@@ -38,8 +38,10 @@ from backstay.snapshot import restore as restoring
 from backstay.snapshot.restore import RestoreResult, SourceFacts
 from backstay.telemetry import Progress
 
-READY = (200, 401, 403)
-"""401 and 403 come from an API server that lets nobody ask without credentials: it serves, and more cannot be seen."""
+CLOSED = (401, 403)
+"""From an API server that lets nobody ask without credentials: it serves, and more cannot be seen. But one that starts also
+refuses everybody, until it has read its roles from etcd; so it must say the same for `CLOSED_SECONDS`."""
+CLOSED_SECONDS = 15.0
 
 _POLL_SECONDS = 0.1
 
@@ -167,9 +169,15 @@ def start_api_server(work: Work) -> Result:
     work.progress.begin("waiting for the API server", None)
     deadline = work.clock.monotonic() + work.deadlines.api_server
     status: int | None = None
+    closed_since: float | None = None
     while work.clock.monotonic() < deadline:
         status = readiness(work.plan.api_server_port)
-        if status in READY:
+        if status not in CLOSED:
+            closed_since = None
+        elif closed_since is None:
+            closed_since = work.clock.monotonic()
+        stays_closed = closed_since is not None and work.clock.monotonic() - closed_since >= CLOSED_SECONDS
+        if status == 200 or stays_closed:
             notes = (
                 [] if status == 200 else [f"/readyz answered {status}: the API server serves; more needs credentials"]
             )
