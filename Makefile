@@ -8,11 +8,11 @@ RUN := .venv/bin/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test peers lint format soak bench dist lock clean
+.PHONY: help environment demo test test-kubernetes peers peers-kubernetes lint format soak bench dist lock clean
 
 help: ## say what there is
 	@echo "backstay: make TARGET, where TARGET is one of"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 15
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 
 environment: ## the virtual environment .venv with the locked dependencies
 	@$(PYTHON) tools/setup_environment.py
@@ -26,6 +26,12 @@ test: peers ## lint, then all tests (PYTEST_ARGS='-k name' chooses)
 
 peers: environment ## real etcd releases for the tests, into a cache outside the tree
 	@$(RUN) -m tools.peers.install
+
+peers-kubernetes: environment ## a real kube-apiserver from Go modules, into the same cache (seven minutes, once)
+	@$(RUN) -m tools.peers.install kubernetes
+
+test-kubernetes: peers peers-kubernetes ## recover under a real kube-apiserver, over every etcd that kubeadm runs
+	@BACKSTAY_KUBERNETES=1 $(RUN) -m pytest tests/kubernetes -m kubernetes -s $(PYTEST_ARGS)
 
 lint: environment ## everything that reads the code without running it
 	@$(RUN) -m tools.run_tests lint

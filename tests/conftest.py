@@ -16,7 +16,9 @@ from tests import peers
 from tests.etcd_process import EtcdProcess
 from tests.peers import Peer
 
-KEPT_SETTINGS = ("BACKSTAY_PEERS", "BACKSTAY_SOAK")
+KEPT_SETTINGS = ("BACKSTAY_PEERS", "BACKSTAY_SOAK", "BACKSTAY_KUBERNETES")
+ELSEWHERE = {"soak": ("BACKSTAY_SOAK", "make soak"), "kubernetes": ("BACKSTAY_KUBERNETES", "make test-kubernetes")}
+"""Marker -> the setting that lets its tests run, and the command that sets it."""
 FOREIGN_SETTINGS = ("BACKSTAY_", "ETCD_", "ETCDCTL_", "ETCDUTL_")
 
 LAST_WORDS_SECONDS = 60.0
@@ -45,12 +47,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests wait for `make soak`."""
-    if os.environ.get("BACKSTAY_SOAK") == "1":
-        return
-    for item in items:
-        if item.get_closest_marker("soak"):
-            item.add_marker(pytest.mark.skip(reason="a long test: `make soak` runs it"))
+    """The long tests and those under a real API server wait for their own commands."""
+    for marker, (setting, command) in ELSEWHERE.items():
+        if os.environ.get(setting) == "1":
+            continue
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=f"not in `make test`: `{command}` runs it"))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
