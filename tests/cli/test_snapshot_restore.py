@@ -118,6 +118,11 @@ def test_all_members_at_once(source: str, tmp_path: Path, capsys: pytest.Capture
         (["--data-dir=occupied"], 1, 'data-dir "occupied" not empty or could not be read'),
         (["--data-dir=new", "--wal-dir=occupied"], 1, 'wal-dir "occupied" exists'),
         (["--all-members=occupied", THREE], 1, "occupied"),
+        (["--name="], 1, 'couldn\'t find local name "" in the initial cluster configuration'),
+        (["--initial-advertise-peer-urls="], 1, "URL scheme must be http, https, unix, or unixs"),
+        (["--data-dir=new", "--wal-dir=new"], 1, 'expected "new" to be empty'),
+        (["--data-dir=new", "--wal-dir=new/member"], 1, 'expected "new/member" to be empty'),
+        (["--data-dir=new", "--wal-dir=new/member/snap"], 1, 'expected "new/member/snap" to be empty'),
     ],
 )
 def test_what_is_refused_has_etcds_exit_status_and_changes_nothing(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,20 @@ def test_exit_statuses_are_etcds(
 def test_yaml_is_ours_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["snapshot", "status", saved(tmp_path, golden.snapshot(NEWEST)), "-w", "yaml"], {}) == 0
     assert "totalKey: 15\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [("snapshot", "status"), ("snapshot", "verify"), ("hashkv",)])
+def test_a_file_that_may_not_be_read_is_a_matter_of_permission_not_of_usage(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    file = saved(tmp_path, golden.snapshot(NEWEST))
+    # Tests may run as root, whom no mode keeps out.
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(os, "open", refused)
+    assert run([*command, file], {}) == (7 if "verify" in command else 1)
+    err = capsys.readouterr().err
+    assert "sudo" in err
+    assert "code: source-unreadable" in err

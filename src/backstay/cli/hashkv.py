@@ -54,7 +54,7 @@ def _release(ctx: click.Context, param: click.Parameter, value: str) -> str:
     metavar="RELEASE",
     help=f"Hash by the rule of this release; {DEFAULT_RELEASE} unless given.",
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=click.Path(path_type=Path, readable=False), metavar="FILE")
 def command(*, file: Path, revision: int, release: str, output: EtcdFormat, reporting: Reporting) -> None:
     """Print HashKV of the snapshot, database or data directory FILE at a revision.
 

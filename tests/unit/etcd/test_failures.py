@@ -42,6 +42,13 @@ def test_texts_and_codes_become_declared_errors(code: grpc.StatusCode, text: str
     assert error.next_step
 
 
+def test_a_certificate_whose_name_is_no_user_leads_to_the_flags_for_one() -> None:
+    error = translate_text(
+        CODE.FAILED_PRECONDITION, "etcdserver: user name not found", SECURE, doing="Maintenance/Snapshot"
+    )
+    assert "--user" in error.next_step
+
+
 def test_a_handshake_that_failed_is_about_tls_only_where_tls_was_meant() -> None:
     text = "Ssl handshake failed: certificate verify failed"
     assert translate_text(CODE.UNAVAILABLE, text, SECURE).kind is errors.ENDPOINT_TLS

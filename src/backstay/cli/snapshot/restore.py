@@ -144,8 +144,10 @@ def command(
         if not targets:
             raise errors.MEMBERSHIP_INVALID.error("--initial-cluster names no member", where="--initial-cluster")
     else:
-        own = cluster.member(name or members.DEFAULT_NAME)
-        members.check_advertised(own, initial_advertise_peer_urls or members.DEFAULT_PEER_URLS)
+        # An empty value, as of a variable that is not set, is no default: it is refused like any other wrong one.
+        own = cluster.member(members.DEFAULT_NAME if name is None else name)
+        advertised = initial_advertise_peer_urls
+        members.check_advertised(own, members.DEFAULT_PEER_URLS if advertised is None else advertised)
         if not data_dir:
             members.check_names_for_directories((own,))
         place = Path(data_dir or f"{own.name}.etcd")

@@ -42,7 +42,7 @@ HEADER = ("HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "VERSION")
     default=NEWEST.release,
     help=f"Print what the tool of this release prints; {NEWEST.release} unless given.",
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=click.Path(path_type=Path, readable=False), metavar="FILE")
 def command(*, file: Path, release: str, output: EtcdFormat, reporting: Reporting) -> None:
     """Print hash, revision, number of keys, size and version of the snapshot FILE.
 

@@ -40,7 +40,7 @@ LEVELS = {str(level): level for level in Level if level is not Level.NONE}
     help=f"How far to go: each level includes the ones before; {Level.COHERENT} unless given.",
 )
 @click.option("--etcd-version", default="", metavar="VERSION", help="The release of etcd that wrote FILE, if known.")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=click.Path(path_type=Path, readable=False), metavar="FILE")
 def command(*, file: Path, level: str, etcd_version: str, output: Format, reporting: Reporting) -> int:
     """Verify the snapshot, database file or data directory FILE and say which level it reaches.
 

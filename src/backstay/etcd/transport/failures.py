@@ -113,6 +113,11 @@ def _step(text: str) -> str:
     """A next step that fits the text better than the catalogue's, or empty."""
     if "user name is empty" in text:
         return "this etcd has authentication switched on: give --user and --password"
+    if "user name not found" in text:
+        return (
+            "etcd has no user of this name; without --user the name is the common name of the client certificate: "
+            "give --user and --password"
+        )
     if "database space exceeded" in text:
         return "compact and defragment, then `etcdctl alarm disarm`; raise --quota-backend-bytes if the data is wanted"
     if "corrupt cluster" in text:

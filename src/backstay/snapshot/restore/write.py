@@ -104,6 +104,7 @@ def refuse_occupied_targets(targets: tuple[Target, ...], parent: Path | None) ->
         places.append((target.directory, "data-dir"))
         if target.wal_directory is not None:
             places.append((target.wal_directory, "wal-dir"))
+            _refuse_log_among_data(target.directory, target.wal_directory)
     for place, flag in places:
         assert place is not None
         try:
@@ -111,6 +112,17 @@ def refuse_occupied_targets(targets: tuple[Target, ...], parent: Path | None) ->
         except (BackstayError, OSError) as problem:
             what = f'{flag} "{place}" ' + ("exists" if flag == "wal-dir" else "not empty or could not be read")
             raise errors.TARGET_EXISTS.error(what, where=str(place), why=str(problem)) from problem
+
+
+def _refuse_log_among_data(directory: Path, log_directory: Path) -> None:
+    """etcd wants the log's directory to itself."""
+    data, log = directory.absolute(), log_directory.absolute()
+    if log in (data, data / "member", data / "member" / "snap"):
+        raise errors.TARGET_EXISTS.error(
+            f'expected "{log_directory}" to be empty, but the database goes there',
+            where=str(log_directory),
+            next_step="give --wal-dir a directory of its own, or leave it out",
+        )
 
 
 def _restore_one(filling: _Filling, member: Member, target: Target, disk: Disk) -> RestoreResult | None:
