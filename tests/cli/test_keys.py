@@ -143,3 +143,12 @@ def test_live_without_an_etcd_says_where_it_was_looked(tmp_path: Path, capsys: p
     status = run(["keys", "live", "--endpoints", "http://127.0.0.1:1"], {"BACKSTAY_HOST_ROOT": str(tmp_path)})
     assert status == 12
     assert "code: endpoint-unreachable" in capsys.readouterr().err
+
+
+def test_damage_that_is_met_while_reading_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "damaged.db"
+    path.write_bytes(golden.damaged("04-flip-in-page-id"))
+    assert run(["keys", str(path)], {}) == 4
+    said = capsys.readouterr().err
+    assert f"where: {path}, " in said
+    assert f"backstay snapshot verify {path}" in said

@@ -20,7 +20,7 @@ from backstay.values import NO_COMPACTION, Revision
 
 _ANY_KEY = b"\x00"
 _PAGE_KEYS = 1000
-_VALUE_PAGE_KEYS = 200
+_VALUE_PAGE_KEYS = 50
 """Values may have megabytes each, and a page must fit into one message."""
 
 
