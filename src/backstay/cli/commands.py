@@ -42,6 +42,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.snapshot.save",
     ),
     Entry(
+        "snapshot rotate",
+        Section.SNAPSHOTS,
+        "Keep dated, verified backups as ordinary files",
+        "backstay.cli.snapshot.rotate",
+    ),
+    Entry(
         "keys",
         Section.LOOK_INSIDE,
         "List the keys of a snapshot, a directory or a living etcd",
