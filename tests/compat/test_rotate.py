@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from backstay.cli.main import run
 from backstay.etcd import Client, ConnectionOptions
+from tests import peers
+from tests.blob_servers import S3Server, SftpServer
 from tests.conftest import StartEtcd
 from tests.peers import Peer
 
@@ -38,3 +41,23 @@ def test_zstd_and_etcdutl_bring_an_encrypted_backup_back(
     command = [newest_peer.etcdutl, "snapshot", "restore", plain, "--data-dir", restored]
     subprocess.run(command, check=True, capture_output=True)
     assert (restored / "member" / "snap" / "db").is_file()
+
+
+def test_a_backup_arrives_in_a_bucket_and_in_an_ssh_directory(
+    newest_peer: Peer, start_etcd: StartEtcd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    etcd = start_etcd(newest_peer)
+    for name in ("s3", "sftp"):
+        (tmp_path / name).mkdir()
+    server = SftpServer(peers.tool("sshd"), tmp_path / "sftp")
+    try:
+        with S3Server(peers.tool("versitygw"), tmp_path / "s3") as s3, server as sftp:
+            environment = {**s3.environment, **sftp.environment}
+            places = (s3.location("backups"), sftp.location(sftp.directory("backups")))
+            arguments = ["--endpoints", etcd.endpoint, "snapshot", "rotate", places[0], "--copy-to", places[1]]
+            assert run([*arguments, "--keep", "30d", "-o", "json"], environment) == 0
+    finally:
+        server.remove()
+    said = json.loads(capsys.readouterr().out)
+    assert [each["arrived"] for each in said["places"]] == [True, True]
+    assert [each["kept"] for each in said["places"]] == [[said["file"]]] * 2
