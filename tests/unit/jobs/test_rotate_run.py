@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from backstay import errors
-from backstay.blobs.contract import Content
+from backstay.blobs.contract import Blob, Content
 from backstay.blobs.local import LocalStore
 from backstay.blobs.memory import MemoryStore
 from backstay.durable import LocalDisk
@@ -82,3 +83,25 @@ def test_what_a_dead_run_left_is_swept_and_a_living_one_is_left_alone(tmp_path: 
         with staging(tmp_path) as second:
             assert first.is_dir() and second.is_dir()
     assert not os.listdir(tmp_path)
+
+
+class _DeadStore(MemoryStore):
+    def list(self, prefix: str = "") -> Sequence[Blob]:
+        raise errors.STORAGE_UNREACHABLE.error("no connection", where=self.location)
+
+
+def test_a_dead_copy_does_not_keep_the_backup_from_the_living_place(tmp_path: Path) -> None:
+    dead, living = Place(_DeadStore()), Place(MemoryStore())
+    rotation = _run(tmp_path, dead, living)
+    first, second = rotation.arrivals
+    assert first.failure is not None
+    assert first.failure.kind is errors.STORAGE_UNREACHABLE
+    assert second.failure is None
+    assert [held.record for held in examine(living).backups] == [rotation.record]
+
+
+def test_without_any_living_place_nothing_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(errors.BackstayError) as refused:
+        _run(tmp_path, Place(_DeadStore()))
+    assert refused.value.kind is errors.STORAGE_UNREACHABLE
+    assert list(tmp_path.iterdir()) == []

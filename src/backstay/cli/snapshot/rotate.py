@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 
 from backstay.blobs import open_store, parse_location
+from backstay.blobs.retrying import RetryingStore
 from backstay.cli import invocation
 from backstay.cli.groups import own_command
 from backstay.cli.options import (
@@ -108,7 +110,8 @@ def command(
         reached = reach(ask_password(connection), root=host_root(environment))
         for reason in reached.reasons:
             reporting.note(reason)
-        parent = places[0].directory or Path(environment.get("TMPDIR") or tempfile.gettempdir())
+        local = [place.directory for place in places if place.directory is not None and place.directory.is_dir()]
+        parent = local[0] if local else Path(environment.get("TMPDIR") or tempfile.gettempdir())
         with living_source(reached.options, clock=clock, with_others=True) as chosen:
             reporting.note(chosen.why, endpoint=str(chosen.endpoint))
             progress = reporting.watch()
@@ -188,7 +191,9 @@ def _open(text: str, environment: Mapping[str, str], stack: ExitStack) -> Place:
     where = parse_location(text)
     store = open_store(where, environment)
     stack.callback(store.close)
-    return Place(store, Path(where.path) if where.scheme == "file" else None)
+    if where.scheme == "file":
+        return Place(store, Path(where.path))
+    return Place(RetryingStore(store, SystemClock(), random.Random()))
 
 
 def _keep_seconds(text: str) -> float:

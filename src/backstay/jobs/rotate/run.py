@@ -1,6 +1,7 @@
 """One run: save and verify, seal, bring the backup to every place, and clean each place where it has arrived.
 
-Not called from the command line yet. A place that fails does not stop the others; its error is in the report.
+Called by `backstay snapshot rotate`. A place that fails, from the first listing on, does not stop the others; its error is in
+the report.
 """
 
 from __future__ import annotations
@@ -67,10 +68,18 @@ def rotate(
 ) -> Rotation:
     """Make one backup.
 
-    Raises what listing a place, saving and sealing raise, before anything has been sent; and `SNAPSHOT_INVALID` for a
-    snapshot below `min_size`. What goes wrong at a place afterwards is in the report.
+    Raises what saving and sealing raise, before anything has been sent; `SNAPSHOT_INVALID` for a snapshot below `min_size`;
+    and the first place's error when no place can be listed. What goes wrong at some place only is in the report.
     """
-    taken = [blob.name for place in places for blob in place.store.list(PREFIX)]
+    unreachable: dict[int, errors.BackstayError] = {}
+    taken: list[str] = []
+    for number, place in enumerate(places):
+        try:
+            taken += [blob.name for blob in place.store.list(PREFIX)]
+        except errors.BackstayError as problem:
+            unreachable[number] = problem
+    if len(unreachable) == len(places):
+        raise unreachable[0]
     saved_at = free_time(clock.now(), taken)
     sealing = wish.sealing
     name = make_name(saved_at, compressed=sealing.compress, encryption=sealing.encryption)
@@ -89,7 +98,12 @@ def rotate(
         record = Record(name, saved_at, size, sha256, report.revision)
         labels = sealing.recipients.labels if sealing.recipients is not None else ()
         claims = encode_record(record, report, compressed=sealing.compress, encrypted_to=labels)
-        arrivals = tuple(_bring(place, record, sealed, claims, wish, clock) for place in places)
+        arrivals = tuple(
+            Arrival(place.store.location, failure=unreachable[number])
+            if number in unreachable
+            else _bring(place, record, sealed, claims, wish, clock)
+            for number, place in enumerate(places)
+        )
     return Rotation(record, report, arrivals)
 
 

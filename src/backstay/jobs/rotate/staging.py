@@ -23,15 +23,27 @@ def staging(parent: Path) -> Iterator[Path]:
     """A fresh directory in `parent` (mode 0700), removed at the end. Raises what `durable.translated` makes of errors."""
     with translated(parent):
         _sweep(parent)
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory, descriptor = _make(parent)
     try:
-        # Where the file system has no locks nobody can take this one either.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make(parent: Path) -> tuple[Path, int]:
+    """A new directory under our lock; once more when another run swept it before it was locked."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        # Where the file system has no locks nobody can take this one either.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if directory.exists():
+            return directory, descriptor
         os.close(descriptor)
 
 
