@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from backstay.cli.main import run
+from backstay.formats import schema
+from backstay.formats.bbolt import build
+from backstay.formats.mvcc import KeyValue, Record, RevisionKey, encode_record
 from tests import golden
 
 MANIFEST = """
@@ -186,3 +189,17 @@ def test_a_lost_database_that_etcd_rebuilds_from_its_log_is_no_disaster(
     status, said = report(tmp_path, capsys, "--data-dir", str(data), "--skip", "permissions,space")
     assert (status, said["cause"]) == (3, "none")
     assert "directory-no-database" in codes(said)
+
+
+def test_large_values_of_a_snapshot_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "large.db"
+    records = [Record(RevisionKey(2, 0), KeyValue(b"/registry/configmaps/default/big", 2, 2, 1, bytes(600 << 10)))]
+    pages: list[bytes] = []
+    elements = [encode_record(each) for each in records]
+    buckets = [(name, elements if name == schema.KEY else []) for name in schema.BUCKETS]
+    built = build(buckets, pages.extend)
+    path.write_bytes(built.meta_pages + b"".join(pages))
+    status, said = report(tmp_path, capsys, "--snapshot", str(path), "--only", "large-keys")
+    assert status == 3
+    (finding,) = said["findings"]
+    assert (finding["code"], finding["subject"]) == ("key-large", "/registry/configmaps/default/big")

@@ -26,6 +26,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.doctor.checks.exposure",
     "backstay.doctor.checks.hashes",
     "backstay.doctor.checks.installation",
+    "backstay.doctor.checks.large_keys",
     "backstay.doctor.checks.members",
     "backstay.doctor.checks.permissions",
     "backstay.doctor.checks.processes",

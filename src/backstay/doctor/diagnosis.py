@@ -31,6 +31,9 @@ class Diagnosis:
 
 Command = Callable[[Facts], str]
 
+FIRST_CODE = "{code}"
+"""In a command: the code of the finding that proves the cause."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -51,9 +54,8 @@ def diagnose(findings: Iterable[Finding], facts: Facts) -> Diagnosis:
         if codes & rule.any_of and rule.all_of <= codes:
             first = next(finding for finding in findings if finding.code in rule.any_of)
             sentence = f"{rule.sentence} ({first.subject}: {first.evidence})"
-            return Diagnosis(
-                rule.cause, sentence, rule.command(facts), tuple(sorted(codes & (rule.any_of | rule.all_of)))
-            )
+            command = rule.command(facts).replace(FIRST_CODE, first.code)
+            return Diagnosis(rule.cause, sentence, command, tuple(sorted(codes & (rule.any_of | rule.all_of))))
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         worst = errors[0]
@@ -136,7 +138,7 @@ RULES = (
         "certificate-wrong",
         frozenset({"certificate-issuer", "certificate-key", "certificate-names", "certificate-unreadable"}),
         "A certificate does not fit: handshakes fail",
-        _fixed("backstay explain certificate-issuer"),
+        _fixed(f"backstay explain {FIRST_CODE}"),
     ),
     Rule(
         "port-taken",

@@ -93,6 +93,15 @@ class BackupFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeKey:
+    """A live key with a large value: the key as text, the bytes of the value, and the file in which it was found."""
+
+    key: str
+    size: int
+    found_in: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ApiServerFacts:
     """The API server of this host as its static pod says. `paths` are its etcd credentials by flag name.
 
@@ -128,6 +137,7 @@ class Facts:
     live: LiveFacts | None = None
     backups: tuple[BackupFacts, ...] = ()
     api_server: ApiServerFacts | None = None
+    large_keys: tuple[LargeKey, ...] = ()
     sync_seconds: tuple[float, ...] = ()
     """Latencies of the fsync probe, empty unless it was asked for."""
 

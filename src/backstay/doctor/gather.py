@@ -15,12 +15,21 @@ from pathlib import Path
 
 from backstay.clock import Clock
 from backstay.cluster.host import Host
-from backstay.doctor import backup_files, certificate_files, live, store_files, sync_probe
+from backstay.doctor import backup_files, certificate_files, large_keys, live, store_files, sync_probe
 from backstay.doctor.api_server import look_at_api_server
 from backstay.doctor.certificate_files import CertificateFile, CertificatePlace
-from backstay.doctor.facts import DEFAULT_QUOTA_BYTES, ApiServerFacts, Facts, PathFact
+from backstay.doctor.facts import (
+    DEFAULT_QUOTA_BYTES,
+    ApiServerFacts,
+    BackupFacts,
+    Facts,
+    LargeKey,
+    PathFact,
+    StoredFacts,
+)
 from backstay.etcd.connection import ConnectionOptions, Endpoint
 from backstay.etcd.discovery import Discovery, Installation
+from backstay.findings import Severity, worst
 from backstay.telemetry import Progress, SilentProgress
 
 CLIENT_PORT = 2379
@@ -66,6 +75,7 @@ def gather(search: Search, host: Host, clock: Clock, progress: Progress | None =
     port = _client_port(installation)
     progress.begin("looking at the host", None)
     api_server = look_at_api_server(host)
+    backups = backup_files.look(host, search.backup_directories, data_dir)
     return Facts(
         now=clock.now(),
         discovery=discovery,
@@ -82,8 +92,9 @@ def gather(search: Search, host: Host, clock: Clock, progress: Progress | None =
         certificates=_certificates(installation, api_server),
         stored=stored,
         live=answers,
-        backups=backup_files.look(host, search.backup_directories, data_dir),
+        backups=backups,
         api_server=api_server,
+        large_keys=_large_keys(stored, backups),
         sync_seconds=sync_probe.measure(data_dir) if search.probe and data_dir is not None else (),
     )
 
@@ -91,16 +102,29 @@ def gather(search: Search, host: Host, clock: Clock, progress: Progress | None =
 def _of_files(search: Search, host: Host, clock: Clock, progress: Progress) -> Facts:
     progress.begin("reading the database", None)
     if search.snapshot is not None:
-        return Facts(now=clock.now(), stored=store_files.of_snapshot(search.snapshot))
+        snapshot = store_files.of_snapshot(search.snapshot)
+        return Facts(now=clock.now(), stored=snapshot, large_keys=_large_keys(snapshot, ()))
     assert search.data_dir is not None
+    stored = store_files.of_directory(search.data_dir)
     return Facts(
         now=clock.now(),
         data_dir=search.data_dir,
         data_disk=host.disk(search.data_dir),
         paths=tuple(_modes(None, search.data_dir)),
-        stored=store_files.of_directory(search.data_dir),
+        stored=stored,
+        large_keys=_large_keys(stored, ()),
         sync_seconds=sync_probe.measure(search.data_dir) if search.probe else (),
     )
+
+
+def _large_keys(stored: StoredFacts | None, backups: tuple[BackupFacts, ...]) -> tuple[LargeKey, ...]:
+    """Of the store that was read, if it is sound; else of the newest whole backup that is not sealed."""
+    if stored is not None:
+        is_sound = stored.inspection is not None and worst(stored.findings) is not Severity.ERROR
+        return large_keys.find(stored.path) if is_sound else ()
+    whole = [each for found in backups for each in found.files if not each.problem and each.path.suffix == ".db"]
+    newest = max(whole, key=lambda each: each.modified, default=None)
+    return large_keys.find(newest.path) if newest is not None else ()
 
 
 def _client_port(installation: Installation | None) -> int:

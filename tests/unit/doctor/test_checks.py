@@ -15,7 +15,7 @@ from backstay import errors, findings
 from backstay.cluster.host import ClockState, Connection, Listener, Process
 from backstay.doctor import checks
 from backstay.doctor.check import run_checks
-from backstay.doctor.facts import BackupFacts, Facts, PathFact, StoredFacts
+from backstay.doctor.facts import BackupFacts, Facts, LargeKey, PathFact, StoredFacts
 from backstay.etcd.connection import Endpoint
 from backstay.etcd.discovery import Discovery
 from backstay.etcd.health import EndpointHealth
@@ -133,6 +133,7 @@ TRIGGERS: dict[str, Callable[[], Facts]] = {
     "no-backup": lambda: facts(backups=()),
     "backup-old": lambda: backups((2 * DAY, 200 << 20, "")),
     "backup-invalid": lambda: backups((HOUR, 10, "it has no SHA-256 at its end")),
+    "key-large": lambda: facts(large_keys=(LargeKey("/registry/configmaps/default/big", 900 << 10, Path("/backup/x.db")),)),
     "clock-unsynchronized": lambda: facts(clock=ClockState(False)),
     "sync-slow": lambda: facts(sync_seconds=(0.02,) * 100),
     "sync-critical": lambda: facts(sync_seconds=(0.2,) * 100),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,14 +30,25 @@ class _FullStore(MemoryStore):
         raise errors.STORAGE_FULL.error("full", where=self.location)
 
 
-def _run(scratch: Path, *places: Place, wish: Wish = WISH) -> Rotation:
+class _LaterClock(SteppingClock):
+    """The same clock, some days later."""
+
+    def __init__(self, days: int) -> None:
+        super().__init__()
+        self._days = timedelta(days=days)
+
+    def now(self) -> datetime:
+        return super().now() + self._days
+
+
+def _run(scratch: Path, *places: Place, wish: Wish = WISH, days: int = 0) -> Rotation:
     return rotate(
         places,
         source_of(content_of()),
         wish,
         staging_parent=scratch,
         disk=LocalDisk(),
-        clock=SteppingClock(),
+        clock=_LaterClock(days),
         progress=SilentProgress(),
     )
 
@@ -105,3 +116,44 @@ def test_without_any_living_place_nothing_is_saved(tmp_path: Path) -> None:
         _run(tmp_path, Place(_DeadStore()))
     assert refused.value.kind is errors.STORAGE_UNREACHABLE
     assert list(tmp_path.iterdir()) == []
+
+
+class _FullUntilCleaned(MemoryStore):
+    """Takes records, and a backup only after something was deleted."""
+
+    is_cleaned = False
+
+    def put(self, name: str, content: Content, *, create_only: bool = True) -> int:
+        if not self.is_cleaned and self.is_filled:
+            raise errors.STORAGE_FULL.error("full", where=self.location)
+        return super().put(name, content, create_only=create_only)
+
+    is_filled = False
+
+    def delete(self, name: str) -> None:
+        self.is_cleaned = True
+        super().delete(name)
+
+
+def test_a_full_place_is_cleaned_once_and_tried_again(tmp_path: Path) -> None:
+    store = _FullUntilCleaned()
+    place = Place(store)
+    month = Wish(Retention(timedelta(days=30), keep_last=1), Sealing())
+    old = [_run(tmp_path, place, wish=month, days=day).record.file for day in (0, 1)]
+    store.is_filled = True
+    rotation = _run(tmp_path, place, wish=month, days=40)
+    assert rotation.arrivals[0].failure is None
+    kept = {held.record.file for held in examine(place).backups if held.record is not None}
+    assert rotation.record.file in kept
+    assert old[0] not in kept, "the older one made room"
+
+
+def test_a_full_place_where_nothing_may_go_keeps_what_it_has(tmp_path: Path) -> None:
+    store = _FullUntilCleaned()
+    place = Place(store)
+    only = _run(tmp_path, place).record.file
+    store.is_filled = True
+    rotation = _run(tmp_path, place, days=40)
+    assert rotation.arrivals[0].failure is not None
+    assert rotation.arrivals[0].failure.kind is errors.STORAGE_FULL
+    assert [held.record.file for held in examine(place).backups if held.record is not None] == [only]

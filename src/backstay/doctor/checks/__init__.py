@@ -10,6 +10,7 @@ from backstay.doctor.checks import (
     exposure,
     hashes,
     installation,
+    large_keys,
     members,
     permissions,
     processes,
@@ -34,6 +35,7 @@ ALL: tuple[Check, ...] = (
     backups.CHECK,
     clock.CHECK,
     sync_latency.CHECK,
+    large_keys.CHECK,
     releases.CHECK,
 )
 
