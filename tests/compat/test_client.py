@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -28,6 +29,8 @@ from tests import peers
 from tests.conftest import StartEtcd
 from tests.etcd_process import EtcdProcess, free_ports
 from tests.peers import Peer
+
+Changed = TypeVar("Changed")
 
 
 @pytest.fixture(scope="module", params=peers.VERSIONS, ids=lambda version: f"etcd-{version}")
@@ -242,20 +245,34 @@ def test_a_snapshot_streams_whole_with_its_hash_last(client: Client) -> None:
     assert sum(len(chunk.blob) for chunk in chunks[:-1]) == chunks[0].remaining_bytes + len(chunks[0].blob)
 
 
+def patiently(change: Callable[[], Changed]) -> Changed:
+    """The outcome of a change of the members. One that follows another at once may be dropped by raft, and the server then
+    waits in vain; asking again is what etcd leaves to its clients.
+    """
+    for _ in range(5):
+        try:
+            return change()
+        except BackstayError as problem:
+            if problem.kind is not errors.DEADLINE_EXCEEDED:
+                raise
+    return change()
+
+
 def test_members_are_listed_added_updated_and_removed(etcd: EtcdProcess, client: Client) -> None:
     (own,) = client.cluster.members().members
     assert (own.name, own.client_urls, own.is_learner) == ("default", (etcd.endpoint,), False)
     assert client.cluster.members(linearizable=False).members == (own,)
     first, second = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-    added = client.cluster.add([first], is_learner=True)
+    # 3.4 and 3.5.1 take a learner that is updated for a voter, which here would cost the quorum: so the voter is updated.
+    updated = patiently(lambda: client.cluster.update(own.member_id, [second]))
+    assert {member.member_id: member.peer_urls for member in updated.members} == {own.member_id: (second,)}
+    added = patiently(lambda: client.cluster.add([first], is_learner=True))
     assert added.member.is_learner
     assert len(added.members) == 2
-    updated = client.cluster.update(added.member.member_id, [second])
-    # 3.4 and 3.5.1 answer an update as if the learner were a voter, so the id is what tells.
-    assert {member.member_id: member.peer_urls for member in updated.members}[added.member.member_id] == (second,)
     with pytest.raises(BackstayError, match="learner"):
         client.cluster.promote(added.member.member_id)
-    assert client.cluster.remove(added.member.member_id).members == (own,)
+    (left,) = patiently(lambda: client.cluster.remove(added.member.member_id)).members
+    assert left.member_id == own.member_id
 
 
 def test_users_roles_and_tokens(etcd: EtcdProcess, client: Client) -> None:
