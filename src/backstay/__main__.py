@@ -35,8 +35,8 @@ def main() -> int:
 
 
 def _leave(status: int) -> NoReturn:
-    """End the process at once: everything was closed and flushed, and gRPC's destructors have been seen to wait for ever
-    when an interruption met a channel that was closing.
+    """End the process at once: everything was closed and flushed, and the destructor of a gRPC channel has been seen to
+    wait for ever at the end of a process. Why is not known.
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

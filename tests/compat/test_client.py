@@ -246,8 +246,8 @@ def test_a_snapshot_streams_whole_with_its_hash_last(client: Client) -> None:
 
 
 def patiently(change: Callable[[], Changed]) -> Changed:
-    """The outcome of a change of the members. One that follows another at once may be dropped by raft, and the server then
-    waits in vain; asking again is what etcd leaves to its clients.
+    """The outcome of a change of the members. On 3.5.1 one that follows another at once was seen to get no answer now and then
+    (raft may drop a change while another is not applied; not proven here), and an answer when asked again.
     """
     for _ in range(5):
         try:
@@ -263,16 +263,15 @@ def test_members_are_listed_added_updated_and_removed(etcd: EtcdProcess, client:
     assert (own.name, own.client_urls, own.is_learner) == ("default", (etcd.endpoint,), False)
     assert client.cluster.members(linearizable=False).members == (own,)
     first, second = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-    # 3.4 and 3.5.1 take a learner that is updated for a voter, which here would cost the quorum: so the voter is updated.
-    updated = patiently(lambda: client.cluster.update(own.member_id, [second]))
-    assert {member.member_id: member.peer_urls for member in updated.members} == {own.member_id: (second,)}
     added = patiently(lambda: client.cluster.add([first], is_learner=True))
     assert added.member.is_learner
     assert len(added.members) == 2
+    updated = patiently(lambda: client.cluster.update(added.member.member_id, [second]))
+    # 3.4 and 3.5.1 answer an update as if the learner were a voter, so the id is what tells.
+    assert {member.member_id: member.peer_urls for member in updated.members}[added.member.member_id] == (second,)
     with pytest.raises(BackstayError, match="learner"):
         client.cluster.promote(added.member.member_id)
-    (left,) = patiently(lambda: client.cluster.remove(added.member.member_id)).members
-    assert left.member_id == own.member_id
+    assert patiently(lambda: client.cluster.remove(added.member.member_id)).members == (own,)
 
 
 def test_users_roles_and_tokens(etcd: EtcdProcess, client: Client) -> None:
