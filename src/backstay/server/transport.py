@@ -88,7 +88,10 @@ class Journal(Protocol):
 
 
 class Transport(Protocol):
-    """The wire's side. All methods but `post` and `stop` are called on the store's thread."""
+    """The wire's side, as a handler sees it; whoever wires it starts and stops it.
+
+    All methods but `post` are called on the store's thread.
+    """
 
     def send(self, stream: StreamId, body: bytes) -> int:
         """Put a message on a stream; how many bytes now wait on it (the caller's backpressure). Unknown streams: 0."""
@@ -113,10 +116,9 @@ class Transport(Protocol):
         """Who is at the other end."""
         ...
 
-    def post(self, wake: Callable[[], None]) -> None:
-        """Run `wake` on the store's thread, between two lists: the only door for other threads."""
-        ...
+    def post(self, wake: Callable[[], Sequence[bytes] | None]) -> None:
+        """Run `wake` on the store's thread, between two lists: the only door for other threads.
 
-    def stop(self, grace_seconds: float) -> None:
-        """Take no new calls, let the running ones finish for so long, close; from any thread."""
+        Entries that it returns are journalled, and what it gives out (`answer`, `send`) is held for them, as for a list.
+        """
         ...
