@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, NewType, Protocol, TypeAlias
 
 from backstay.errors import BackstayError
+from backstay.formats.mvcc import KeyValue
 from backstay.server.methods import Op
 
 Conn = NewType("Conn", int)
@@ -36,8 +37,11 @@ PutCall: TypeAlias = tuple[Literal[Op.PUT], Conn, Token, bytes, bytes, int, int]
 RawCall: TypeAlias = tuple[Op, Conn, Token, bytes, CallId]
 """(op, conn, token, body, call): any other call with one answer, as protobuf. Its reply may be None and come later."""
 StreamCall: TypeAlias = tuple[Op, Conn, Token, StreamId, Op, bytes]
-"""(OPEN | MESSAGE | HALF_CLOSE | CANCEL, conn, token, stream, method, body). A call that the client streams nothing into
-(Snapshot, RangeStream, Observe) is OPEN with the request as its body; the others are OPEN with an empty one, then MESSAGE."""
+"""(OPEN | MESSAGE | HALF_CLOSE | CANCEL, conn, token, stream, method, body). CANCEL also tells of a client that left before
+its `RawCall` was answered, with the number of the call: streams and calls are numbered together. A call that the client streams nothing into
+(Snapshot, RangeStream, Observe) is OPEN with the request as its body; the others are OPEN with an empty one, then MESSAGE.
+CANCEL also tells of a call that was given None and whose client is gone before its answer: `stream` is then its CallId and
+`method` its op (a Lock that nobody waits for any more gives its key back)."""
 Call: TypeAlias = RangeCall | PutCall | RawCall | StreamCall
 
 # bits of a RangeCall: sort order and target are two and three bits wide (etcd's enumerations)
@@ -45,8 +49,8 @@ SERIALIZABLE, KEYS_ONLY, COUNT_ONLY, SORT_ORDER_SHIFT, SORT_TARGET_SHIFT = 1, 2,
 # bits of a PutCall
 PREV_KV, IGNORE_VALUE, IGNORE_LEASE = 1, 2, 4
 
-Record: TypeAlias = tuple[bytes, int, int, int, int, bytes]
-"""(key, create revision, mod revision, version, lease, value)."""
+Record: TypeAlias = KeyValue
+"""(key, create revision, mod revision, version, value, lease): the store's own rows, in the order of protobuf's fields."""
 Status: TypeAlias = tuple[int, str]
 """A gRPC status and its message, in etcd's exact words."""
 Reply: TypeAlias = int | tuple[int, list[Record], bool, int] | bytes | Status | None
@@ -75,7 +79,7 @@ class Handler(Protocol):
         ...
 
     def settled(self) -> None:
-        """Called after every list and tick was handed to the journal: the place to collect watch events."""
+        """Called after every list, tick and posted call was handed to the journal: the place to collect watch events."""
         ...
 
 
@@ -95,6 +99,10 @@ class Transport(Protocol):
 
     def send(self, stream: StreamId, body: bytes) -> int:
         """Put a message on a stream; how many bytes now wait on it (the caller's backpressure). Unknown streams: 0."""
+        ...
+
+    def waiting(self, stream: StreamId) -> int:
+        """How many bytes wait on a stream now; 0 for unknown ones. Asked every tick for streams that were too slow."""
         ...
 
     def produce(self, stream: StreamId, bodies: Iterator[bytes]) -> None:
