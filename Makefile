@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test test-kubernetes peers peers-kubernetes lint format soak bench dist lock clean
+.PHONY: help environment demo test test-kubernetes etcd-suite peers peers-kubernetes lint format soak bench dist lock clean
 
 help: ## say what there is
 	@echo "backstay: make TARGET, where TARGET is one of"
@@ -27,10 +27,13 @@ test: peers ## lint, then all tests (PYTEST_ARGS='-k name' chooses)
 peers: environment ## real etcd releases for the tests, into a cache outside the tree
 	@$(RUN) -m tools.peers.install
 
-peers-kubernetes: environment ## a real kube-apiserver from Go modules, into the same cache (seven minutes, once)
+etcd-suite: peers ## etcd's own end-to-end tests with the real etcd and with backstay serve, into docs/compatibility.md
+	@$(RUN) -m tools.etcd_suite --write
+
+peers-kubernetes: environment ## Kubernetes' API server, controllers and kubectl from Go modules, into the same cache (seven minutes, once)
 	@$(RUN) -m tools.peers.install kubernetes
 
-test-kubernetes: peers peers-kubernetes ## recover under a real kube-apiserver, over every etcd that kubeadm runs
+test-kubernetes: peers peers-kubernetes ## recover under a real kube-apiserver; Kubernetes on backstay serve
 	@BACKSTAY_KUBERNETES=1 $(RUN) -m pytest tests/kubernetes -m kubernetes -s $(PYTEST_ARGS)
 
 lint: environment ## everything that reads the code without running it

@@ -1,0 +1,103 @@
+"""`python -m tools.etcd_suite`: compile, run what has not been run, write the table.
+
+--server etcd|backstay   only this column         --package common|e2e      --form published|one-member
+--tests REGEX            only these tests         --again failed|all        run them again
+--write                  put the table into docs/compatibility.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.etcd_suite import building, running, table
+from tools.etcd_suite.running import FAILED, TIMED_OUT, Result, Runner
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; 1 when a one-member case that etcd passes does not pass with backstay."""
+    asked = parse(arguments)
+    try:
+        suite = building.suite()
+        building.build(suite, say)
+    except building.CannotBuild as problem:
+        sys.stderr.write(f"etcd-suite: {problem}\n")
+        return 2
+    with only_one(suite.place):
+        for server in running.SERVERS:
+            for package in building.PACKAGES:
+                for form in building.FORMS:
+                    if (
+                        asked.server in (None, server)
+                        and asked.package in (None, package)
+                        and asked.form in (None, form)
+                    ):
+                        run_all(suite, package, form, server, asked)
+    report = table.Report.read(suite)
+    if asked.write:
+        table.write(report)
+    say(report.summary())
+    missing = report.failing()
+    for line in missing:
+        say(f"  not passed by backstay: {line}")
+    return 1 if missing else 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.etcd_suite", description="etcd's own tests against backstay")
+    parser.add_argument("--server", choices=running.SERVERS)
+    parser.add_argument("--package", choices=building.PACKAGES)
+    parser.add_argument("--form", choices=building.FORMS)
+    parser.add_argument("--tests", type=re.compile, default=re.compile(""), metavar="REGEX")
+    parser.add_argument("--again", choices=("failed", "all"))
+    parser.add_argument("--write", action="store_true", help="put the table into docs/compatibility.md")
+    return parser.parse_args(arguments)
+
+
+def run_all(suite: building.Suite, package: str, form: str, server: str, asked: argparse.Namespace) -> None:
+    """The tests of one column that are wanted and have not been run."""
+    runner = Runner(suite, package, form, server)
+    known = runner.known()
+    wanted = table.plan(suite, package, form, server, runner.tests())
+    names = [name for name in wanted if asked.tests.search(name) and is_due(known.get(name), asked.again)]
+    for number, name in enumerate(names, 1):
+        result = runner.run(name, wanted[name])
+        outcomes = [case.outcome for case in result.cases]
+        counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted(set(outcomes)))
+        seconds = sum(case.seconds for case in result.cases)
+        say(f"{server} {package} {form} [{number}/{len(names)}] {name}: {counts} ({seconds:.1f} s)")
+
+
+def is_due(known: Result | None, again: str | None) -> bool:
+    """Whether a test is to be run now."""
+    if known is None or again == "all":
+        return True
+    return again == "failed" and any(case.outcome in (FAILED, TIMED_OUT) for case in known.cases)
+
+
+@contextmanager
+def only_one(place: Path) -> Iterator[None]:
+    """The suite uses fixed ports: a second run waits for the first."""
+    with (place / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("etcd-suite: another run is under way, waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def say(line: str) -> None:
+    """One line for the person who waits."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
