@@ -41,18 +41,6 @@ StreamCall: TypeAlias = tuple[Op, Conn, Token, StreamId, Op, bytes]
 (Snapshot, RangeStream, Observe) is OPEN with the request as its body; the others are OPEN with an empty one, then MESSAGE.
 CANCEL also tells of a client that left before its `RawCall` was answered, with the number of the call and its op (a Lock that
 nobody waits for any more gives its key back): streams and calls are numbered together."""
-Call: TypeAlias = tuple[Literal[Op.RANGE], Conn, Token, bytes, bytes, int, int, int]
-"""(op, conn, token, key, range_end, limit, revision, bits): a Range without revision bounds; `RANGE_BITS` has the bits."""
-PutCall: TypeAlias = tuple[Literal[Op.PUT], Conn, Token, bytes, bytes, int, int]
-"""(op, conn, token, key, value, lease, bits): `PUT_BITS` has the bits."""
-RawCall: TypeAlias = tuple[Op, Conn, Token, bytes, CallId]
-"""(op, conn, token, body, call): any other call with one answer, as protobuf. Its reply may be None and come later."""
-StreamCall: TypeAlias = tuple[Op, Conn, Token, StreamId, Op, bytes]
-"""(OPEN | MESSAGE | HALF_CLOSE | CANCEL, conn, token, stream, method, body). CANCEL also tells of a client that left before
-its `RawCall` was answered, with the number of the call: streams and calls are numbered together. A call that the client streams nothing into
-(Snapshot, RangeStream, Observe) is OPEN with the request as its body; the others are OPEN with an empty one, then MESSAGE.
-CANCEL also tells of a call that was given None and whose client is gone before its answer: `stream` is then its CallId and
-`method` its op (a Lock that nobody waits for any more gives its key back)."""
 Call: TypeAlias = RangeCall | PutCall | RawCall | StreamCall
 
 # bits of a RangeCall: sort order and target are two and three bits wide (etcd's enumerations)
