@@ -138,7 +138,7 @@ class EtcdProcess:
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                [str(self.peer.etcd), *self._arguments()],
+                [*self._program(), *self._arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -240,6 +240,9 @@ class EtcdProcess:
             return f"(no log: {error})"
 
     # --- inside ---
+
+    def _program(self) -> list[str]:
+        return [str(self.peer.etcd)]
 
     def _arguments(self) -> list[str]:
         arguments = [
