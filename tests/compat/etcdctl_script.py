@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 
 class Look(Enum):
@@ -141,9 +142,9 @@ def _cut(text: str, look: Look) -> str:
 # --- how the script below is written ---
 
 
-def ctl(*arguments: str, input: str = "", **settings: object) -> Step:
+def ctl(*arguments: str, input: str = "", **settings: Any) -> Step:
     """A step; a wrong flag is compared by its first line."""
-    return Step(arguments, input, **settings)  # type: ignore[arg-type]
+    return Step(arguments, input, **settings)
 
 
 def usage(*arguments: str) -> Step:
@@ -151,7 +152,7 @@ def usage(*arguments: str) -> Step:
     return Step(arguments, stderr=Look.FIRST_LINE)
 
 
-def formats(*arguments: str, only: str = "simple json fields protobuf", **settings: object) -> tuple[Step, ...]:
+def formats(*arguments: str, only: str = "simple json fields protobuf", **settings: Any) -> tuple[Step, ...]:
     """The same invocation in several output formats."""
     return tuple(ctl(*arguments, "-w", each, **settings) for each in only.split())
 
@@ -358,13 +359,15 @@ WATCH_SETUP: tuple[Step, ...] = (
     ctl("put", "watched/last", "end"),
 )
 
+DELETED_IN_HEX = "DELETE\n" + "".join(f"\\x{byte:02x}" for byte in b"watched/a") + "\n\n"
+
 WATCHES: tuple[Step, ...] = (
     *WATCH_SETUP,
     ctl("watch", "watched/", "--prefix", "--rev={revision}", until="end\n", stderr=Look.NOTHING),
     ctl("watch", "watched/", "--prefix", "--rev={revision}", "--prev-kv", "-w", "json", until="ZW5k", stderr=Look.NOTHING),
     ctl("watch", "watched/", "--prefix", "--rev={revision}", "--prev-kv", "-w", "fields", until='"end"\n"Lease" : 0\n',
         stderr=Look.NOTHING),
-    ctl("watch", "watched/a", "watched/b", "--rev={revision}", "--hex", until="DELETE\n\\x77",
+    ctl("watch", "watched/a", "watched/b", "--rev={revision}", "--hex", until=DELETED_IN_HEX,
         stderr=Look.NOTHING),
     ctl("watch", "watched/last", "--rev={revision}", "--", "sh", "-c",
         "echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_KEY $ETCD_WATCH_VALUE done", until="done\n", stderr=Look.NOTHING),
