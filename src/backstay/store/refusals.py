@@ -70,6 +70,9 @@ AUTH_FAILED = _refusal("InvalidArgument", "authentication failed, invalid user I
 INVALID_TOKEN = _refusal("Unauthenticated", "invalid auth token")
 
 NO_PASSWORD_USER = Refusal("Unknown", "auth: authentication failed, password was given for no password user")
+READ_ONLY = Refusal(
+    "FailedPrecondition", "backstay: this is a read-only view of a backup: restore it to write, then serve the result"
+)
 UNKNOWN_REQUEST = Refusal("Unimplemented", "backstay: the request is of a kind that this release does not know")
 UNKNOWN_ACTION = Refusal("InvalidArgument", "backstay: the alarm action is unknown")
 """etcd crashes on such an action, and on every restart that replays it."""

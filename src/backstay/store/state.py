@@ -8,7 +8,7 @@ what ties them together, and how they look as buckets of a database again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from backstay.formats import membership, mvcc, schema
@@ -168,10 +168,19 @@ class StoreState:
 
     def pages(self) -> Iterator[RecordPage]:
         """All records, base first, for `hashkv`: as they are stored, whatever has been compacted."""
-        yield from self._base.pages()
-        for revision, item in list(self._recent.items()):
-            key, value = mvcc.encode_revision(revision), mvcc.encode_key_value(item)
-            yield RecordPage(key + value, [(0, 0, len(key), len(key) + len(value))])
+        return self.frozen_pages()()
+
+    def frozen_pages(self) -> Callable[[], Iterator[RecordPage]]:
+        """`pages` as they are now, to be read on any thread while the state goes on."""
+        base, recent = self._base, list(self._recent.items())
+
+        def pages() -> Iterator[RecordPage]:
+            yield from base.pages()
+            for revision, item in recent:
+                key, value = mvcc.encode_record(Record(revision, item))
+                yield RecordPage(key + value, [(0, 0, len(key), len(key) + len(value))])
+
+        return pages
 
     def has_alarm(self, kind: schema.AlarmType) -> bool:
         """Whether any member raised an alarm of this kind."""

@@ -2,7 +2,9 @@
 
     execute(body, identity)    shape -> quota -> rights -> applied -> Outcome with the entry to journal
     put, get                   the two hottest requests without the general path, and the same as it
-    tick()                     entries for leases that are due; one step of dropping history; progress notes
+    tick()                     entries for leases that are due
+    drop_history()             one step of dropping what a compaction took
+    progress_notes()           the notes that watch streams are due
 
 A request that is refused changes nothing and needs no entry: an entry is only ever made of what was applied.
 """
@@ -10,8 +12,9 @@ A request that is refused changes nothing and needs no entry: an entry is only e
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -28,7 +31,7 @@ from backstay.store.apply.permissions import Identity, check_permission
 from backstay.store.apply.transactions import run_txn
 from backstay.store.engine.options import EngineOptions, Outcome
 from backstay.store.engine.rights import check_attached, check_rights, require_administrator, require_identity
-from backstay.store.engine.validation import check_shape, is_read_only
+from backstay.store.engine.validation import check_shape, is_read_only, only_looks, refuse_writes
 from backstay.store.leasing import Lessor
 from backstay.store.quota import PUT_OVERHEAD, cost, effective_quota
 from backstay.store.refusals import Refused
@@ -40,14 +43,6 @@ from backstay.store.writing import WriteBatch
 from backstay.values import LeaseId, Revision
 
 NOBODY = Identity("", 0)
-
-_LOOKS_ONLY = (
-    requests.UserGet,
-    requests.UserList,
-    requests.RoleGet,
-    requests.RoleList,
-    requests.AuthStatus,
-)
 
 
 class RemainingLease(NamedTuple):
@@ -83,15 +78,16 @@ class Engine:
         self._quota = effective_quota(self.options.quota_bytes)
         # etcd's ids begin with the member's lowest 16 bits; only their being different and never 0 matters.
         self._next_id = (self.options.member_id & 0xFFFF) << 48 | random.getrandbits(40) << 8 | 1
-        self._compacting: Iterator[None] = iter(())
+        self._compacting: Iterator[None] | None = None
         self._next_scan = clock.monotonic()
-        self._next_notes = clock.monotonic() + self.options.progress_interval
         self._raised: list[bytes] = []
 
     # Requests.
 
     def execute(self, body: Message, identity: Identity = NOBODY) -> Outcome:
         """Do what `body` asks. Raises `Refused`; an alarm that the refusal raised is in `take_raised`."""
+        if self.options.read_only:
+            refuse_writes(body)
         self._check_quota(body)
         check_shape(body, self.options.max_operations)
         if isinstance(body, requests.Range):
@@ -105,7 +101,7 @@ class Engine:
         body = self._completed(body)
         request = Request(body, self._request_id(), identity.username, identity.auth_revision)
         entry = None
-        if not _only_looks(body):
+        if not only_looks(body):
             entry = encode_request(request)
             if len(entry) > self.options.max_request_bytes:
                 raise Refused(refusals.REQUEST_TOO_LARGE)
@@ -160,6 +156,7 @@ class Engine:
         state = self.state
         return bool(
             key
+            and not self.options.read_only
             and not state.access.enabled
             and not state.alarms
             and not state.leases.is_attached(key)
@@ -258,29 +255,51 @@ class Engine:
 
     def hash_kv(self, at: int, identity: Identity = NOBODY) -> HashKV:
         """HashKV at a revision (0: the newest); reads everything. Raises `Refused`."""
+        return self.plan_hash_kv(at, identity)()
+
+    def plan_hash_kv(self, at: int, identity: Identity = NOBODY) -> Callable[[], HashKV]:
+        """`hash_kv` of the store as it is now, to be computed on any thread. Raises `Refused` at once."""
         require_administrator(self.state, identity)
         compacted = self.state.compact_revision
         if at < 0:
-            return HashKV(hashkv.EMPTY_HASH, Revision(-1), Revision(-1))
+            return lambda: HashKV(hashkv.EMPTY_HASH, Revision(-1), Revision(-1))
         if at:
             reading.check_revision(self.state, at)
         revision = Revision(at) if at else self.state.revision
-        return hashkv.hash_kv(self.state.pages, revision, compacted)
+        return partial(hashkv.hash_kv, self.state.frozen_pages(), revision, compacted)
 
-    def tick(self) -> tuple[list[bytes], list[Delivery]]:
-        """What is due by the clock: entries to journal, and notes of progress to send. Call it every 100 ms or so."""
+    @property
+    def is_dropping_history(self) -> bool:
+        """Whether `drop_history` has something to do."""
+        return self._compacting is not None
+
+    def drop_history(self) -> None:
+        """Drop some of what a compaction took from memory. `tick` does so too, at leisure."""
+        if self._compacting is not None:
+            if next(self._compacting, True) is None:
+                self.hub.forget_backlogs()
+            else:
+                self._compacting = None
+
+    def tick(self) -> list[bytes]:
+        """Entries to journal for the leases that are due. Call it every 100 ms or so."""
+        self.drop_history()
         now = self._clock.monotonic()
-        entries = []
-        if now >= self._next_scan:
-            self._next_scan = now + self.options.lease_scan_interval
-            entries = [entry for lease in self._lessor.due() if (entry := self._expire(lease))]
-        if next(self._compacting, True) is None:
-            self.hub.forget_backlogs()
+        if now < self._next_scan or self.options.read_only:
+            return []
+        self._next_scan = now + self.options.lease_scan_interval
+        return [entry for lease in self._lessor.due() if (entry := self._expire(lease))]
+
+    def progress_notes(self) -> list[Delivery]:
+        """The notes of progress that are due. What `hub.collect` gives must have gone out before."""
+        now = self._clock.monotonic()
         notes: list[Delivery] = []
-        if now >= self._next_notes:
-            self._next_notes = now + self.options.progress_interval
-            notes = self.hub.progress_notes()
-        return entries, notes
+        for stream in self.hub.streams:
+            if now >= stream.next_notes:
+                if stream.next_notes:
+                    notes += self.hub.progress_notes(stream)
+                stream.next_notes = now + self.options.progress_interval * (1 + self._random.random() / 10)
+        return notes
 
     def _expire(self, lease: LeaseId) -> bytes | None:
         """Revoke a lease for the store itself. A CORRUPT alarm stops that too; the next scan tries again."""
@@ -343,7 +362,3 @@ class Engine:
         """What `encode_request` makes of a body that is encoded already; `mark` is its field in the request."""
         identifier = b"\x08" + protowire.varint(self._request_id())
         return b"".join((mark, protowire.varint(len(body)), body, b"\xa2\x06", bytes((len(identifier),)), identifier))
-
-
-def _only_looks(body: Message) -> bool:
-    return isinstance(body, _LOOKS_ONLY) or (isinstance(body, requests.Alarm) and body.action == AlarmAction.GET)

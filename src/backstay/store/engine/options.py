@@ -25,8 +25,11 @@ class EngineOptions:
     election_timeout: float = 1.0
     lease_scan_interval: float = 0.5
     progress_interval: float = 600.0
+    """Between two rounds of progress notes on one watch stream, which waits up to a tenth longer."""
     compaction_step_keys: int = 2_000
-    """Keys that one `tick` looks at while history is dropped from memory: a few milliseconds."""
+    """Keys that are looked at in one go while history is dropped from memory: a few milliseconds."""
+    read_only: bool = False
+    """A view of a backup: whatever would change it is refused, and no lease ends."""
 
 
 class Outcome(NamedTuple):

@@ -6,7 +6,7 @@ Both branches at every depth count, taken or not. The texts and their order are 
 from __future__ import annotations
 
 from backstay.formats import requests
-from backstay.formats.requests import Message, Operation, SortOrder, SortTarget
+from backstay.formats.requests import AlarmAction, Message, Operation, SortOrder, SortTarget
 from backstay.store import refusals
 from backstay.store.ranges import FROM_KEY_ON, RangeSet, key_range
 from backstay.store.refusals import Refused
@@ -28,6 +28,22 @@ def check_shape(body: Message, max_operations: int) -> None:
 def is_read_only(txn: requests.Txn) -> bool:
     """Whether only ranges stand in its branches: a nested transaction counts as writing."""
     return all(each.range is not None for each in (*txn.success, *txn.failure))
+
+
+_LOOKS = (requests.UserGet, requests.UserList, requests.RoleGet, requests.RoleList, requests.AuthStatus, requests.Range)
+
+
+def only_looks(body: Message) -> bool:
+    """Whether `body` asks and changes nothing, so that it needs no entry."""
+    if isinstance(body, requests.Alarm):
+        return body.action == AlarmAction.GET
+    return isinstance(body, _LOOKS) or (isinstance(body, requests.Txn) and is_read_only(body))
+
+
+def refuse_writes(body: Message) -> None:
+    """Raise `Refused` for whatever would change a store that is only looked at."""
+    if not only_looks(body):
+        raise Refused(refusals.READ_ONLY)
 
 
 def _check_operation(body: Message) -> None:

@@ -9,7 +9,7 @@ A revision is never split over two batches, nor given twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from backstay.formats.mvcc import KeyValue, Record, RevisionKey
 from backstay.store import refusals
@@ -117,23 +117,42 @@ class WatchHub:
     def collect(self) -> list[Delivery]:
         """What is to be sent now, in order; a watcher that catches up gets one batch each time."""
         ready, self._ready = self._ready, []
-        for watcher in list(self._behind):
-            ready += self._catch_up(watcher)
+        if self._behind:
+            for watcher in list(self._behind):
+                if not watcher.stream.is_stalled:
+                    ready += self._catch_up(watcher)
         return ready
 
     @property
     def has_more(self) -> bool:
         """Whether `collect` would find something at once."""
-        return bool(self._ready or self._behind)
+        return bool(self._ready) or any(not watcher.stream.is_stalled for watcher in self._behind)
 
-    def progress_notes(self) -> list[Delivery]:
-        """One round of notes to the watchers that asked for them, are caught up and had no events since the last."""
+    @property
+    def streams(self) -> Collection[WatchStream]:
+        """Every open stream."""
+        return self._streams
+
+    @property
+    def watcher_count(self) -> int:
+        """Watchers of all streams."""
+        return sum(len(stream.watchers) for stream in self._streams)
+
+    @property
+    def slow_count(self) -> int:
+        """Watchers that have not been given everything."""
+        return len(self._behind)
+
+    def progress_notes(self, stream: WatchStream) -> list[Delivery]:
+        """Notes to the watchers of a stream that asked for them, are caught up and had no events since the last round.
+
+        Whatever `collect` has not handed out yet must go out first.
+        """
         notes = []
-        for stream in self._streams:
-            for watcher in stream.watchers.values():
-                if watcher.spec.progress_notify and watcher.is_quiet and self._is_caught_up(watcher):
-                    notes.append((watcher, WatchBatch(self._state.revision)))
-                watcher.is_quiet = True
+        for watcher in stream.watchers.values():
+            if watcher.spec.progress_notify and watcher.is_quiet and self._is_caught_up(watcher):
+                notes.append((watcher, WatchBatch(self._state.revision)))
+            watcher.is_quiet = True
         return notes
 
     def _is_caught_up(self, watcher: Watcher) -> bool:

@@ -40,6 +40,10 @@ class WatchStream:
 
     watchers: dict[int, Watcher] = field(default_factory=dict)
     next_id: int = 0
+    is_stalled: bool = False
+    """Its client is too slow: nothing is read from history for it until the server says that it has caught up."""
+    next_notes: float = 0.0
+    """When the next round of progress notes is due, on the engine's clock."""
 
     def free_id(self) -> int:
         """The next number that is not in use."""

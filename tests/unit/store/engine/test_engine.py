@@ -151,14 +151,14 @@ def test_a_lease_ends_when_its_time_is_over_and_not_before() -> None:
     lease = answer.lease.id
     run(store, Put(b"a", b"1", lease=lease))
     clock.seconds = 9.5
-    assert store.tick() == ([], [])
+    assert store.tick() == []
     assert store.time_to_live(lease, keys=True) == (0, 10, (b"a",))
     assert store.keep_alive(lease) == 10
     clock.seconds = 19.0
-    assert store.tick() == ([], [])
+    assert store.tick() == []
     clock.seconds = 19.6
     assert store.keep_alive(lease) == 0
-    (entry,) = store.tick()[0]
+    (entry,) = store.tick()
     assert decode_request(entry).body == LeaseRevoke(lease)
     assert store.get(b"a")[1] is None and store.leases() == []
     assert store.time_to_live(lease).ttl == -1

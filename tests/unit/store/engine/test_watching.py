@@ -131,7 +131,9 @@ def test_notes_of_progress_go_to_quiet_watchers_only() -> None:
     store.watch(stream, WatchSpec(b"c"))
     run(store, Put(b"a", b"1"))
     store.hub.collect()
-    clock.seconds += 600
-    assert [(watcher.watch_id, batch.revision) for watcher, batch in store.tick()[1]] == [(1, 2)]
-    clock.seconds += 600
-    assert [watcher.watch_id for watcher, _ in store.tick()[1]] == [0, 1]
+    assert store.progress_notes() == []
+    clock.seconds += 660
+    assert [(watcher.watch_id, batch.revision) for watcher, batch in store.progress_notes()] == [(1, 2)]
+    assert store.progress_notes() == []
+    clock.seconds += 660
+    assert [watcher.watch_id for watcher, _ in store.progress_notes()] == [0, 1]
