@@ -5,19 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backstay.values import ClusterId, MemberId
+from backstay.server.identity import Identity
 
 DEFAULT_MAX_REQUEST_BYTES = 1_572_864
 UNLIMITED_STREAMS = 2**32 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who answers: three fields of every response's header. They do not change while a single member runs."""
-
-    cluster: ClusterId
-    member: MemberId
-    term: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,24 @@
-"""The transport over grpcio: the first one, and the fallback for ever."""
+"""The transport over grpcio: the first one, and the fallback for ever.
+
+grpcio's event loop server answers on the loop that runs `start`, which is the store's thread. Its handlers only pass calls to
+the inbox and wait; decoding, order and the journal's gate are the inbox's, so that HTTP feeds the same one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from backstay.server.grpcio.options import TransportOptions
+import grpc
+
+from backstay import errors
+from backstay.errors import BackstayError
+from backstay.server.grpcio.calls import Calls
+from backstay.server.grpcio.connections import Connections
+from backstay.server.grpcio.options import Listener, TransportOptions
+from backstay.server.grpcio.ports import channel_arguments, probe
+from backstay.server.grpcio.tls import ServerCertificates
+from backstay.server.inbox import Inbox
 from backstay.server.transport import CallId, Conn, Handler, Journal, Peer, Reply, StreamId
 
 
@@ -12,39 +26,94 @@ class GrpcTransport:
     """Serves `handler`'s store on the listeners of `options`, from the event loop that runs `start`."""
 
     def __init__(self, handler: Handler, journal: Journal, options: TransportOptions) -> None:
-        raise NotImplementedError
+        self.inbox = Inbox(handler, journal, failed=self._failed)
+        self.options = options
+        self._certificates = {
+            listener: ServerCertificates(listener.tls) for listener in options.listeners if listener.tls is not None
+        }
+        self._server: grpc.aio.Server | None = None
+        self._ports: tuple[int, ...] = ()
+        self._over: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
-        """Listen, and begin to serve. Raises `LISTENING_FAILED`."""
-        raise NotImplementedError
+        """Listen, and begin to serve. Raises `LISTENING_FAILED` or `SERVER_CERTIFICATE_UNUSABLE`."""
+        calls = Calls(self.inbox, Connections(self.inbox, tuple(self._certificates.values())), self.options)
+        server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options))
+        self._ports = tuple(self._listen(server, listener) for listener in self.options.listeners)
+        self._over = asyncio.get_running_loop().create_future()
+        self._server = server
+        self.inbox.start()
+        await server.start()
 
     async def wait(self) -> None:
-        """Return when the transport was stopped. Raises why the store must not go on (`JOURNAL_STOPPED`)."""
-        raise NotImplementedError
+        """Return when the transport was stopped. Raises why the store must not go on (`JOURNAL_STOPPED`, `STORE_DEFECT`)."""
+        assert self._over is not None, "wait comes after start"
+        await asyncio.shield(self._over)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no new calls, let the running ones finish for so long, close."""
-        raise NotImplementedError
+        """Take no new calls, end the streams, let the running calls finish for so long, close. May be called twice."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self.inbox.end_streams()
+        await server.stop(grace_seconds)
+        self.inbox.close()
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def reload_certificates(self) -> None:
+        """Read certificate files again now, rather than when the next client finds them changed.
+
+        Raises `SERVER_CERTIFICATE_UNUSABLE`; the old ones stay in use then.
+        """
+        for certificates in self._certificates.values():
+            certificates.reload()
 
     @property
     def ports(self) -> tuple[int, ...]:
         """The ports really listened on, in the order of the listeners; 0 for a unix socket."""
-        raise NotImplementedError
+        return self._ports
+
+    def _listen(self, server: grpc.aio.Server, listener: Listener) -> int:
+        where = f"unix:{listener.unix_path}" if listener.unix_path else f"{bracketed(listener.host)}:{listener.port}"
+        probe(listener)
+        try:
+            if listener.tls is None:
+                port = server.add_insecure_port(where)
+            else:
+                port = server.add_secure_port(where, self._certificates[listener].credentials())
+        except RuntimeError as problem:
+            raise errors.LISTENING_FAILED.error(f"cannot listen on {where}", why=str(problem)) from problem
+        return 0 if listener.unix_path else port
+
+    def _failed(self, failure: BackstayError) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_exception(failure)
+
+    # --- for the handler ---
 
     def send(self, stream: StreamId, body: bytes) -> int:
-        raise NotImplementedError
+        return self.inbox.send(stream, body)
+
+    def waiting(self, stream: StreamId) -> int:
+        return self.inbox.waiting(stream)
 
     def produce(self, stream: StreamId, bodies: Iterator[bytes]) -> None:
-        raise NotImplementedError
+        self.inbox.produce(stream, bodies)
 
     def finish(self, stream: StreamId, status: int = 0, message: str = "") -> None:
-        raise NotImplementedError
+        self.inbox.finish(stream, status, message)
 
     def answer(self, call: CallId, reply: Reply) -> None:
-        raise NotImplementedError
+        self.inbox.answer(call, reply)
 
     def peer(self, conn: Conn) -> Peer:
-        raise NotImplementedError
+        return self.inbox.peer(conn)
 
     def post(self, wake: Callable[[], Sequence[bytes] | None]) -> None:
-        raise NotImplementedError
+        self.inbox.post(wake)
+
+
+def bracketed(host: str) -> str:
+    """An IPv6 address in brackets, as addresses with a port need it."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
