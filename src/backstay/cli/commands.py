@@ -15,6 +15,7 @@ class Section(Enum):
     """The headings of `backstay --help`, in their order."""
 
     SNAPSHOTS = "Snapshots"
+    RUN = "Run an etcd"
     LOOK_INSIDE = "Look inside"
     LEARN = "Learn and diagnose"
 
@@ -30,6 +31,7 @@ class Entry:
 
 
 GROUPS: dict[str, str] = {
+    "pki": "Make and show the certificates of an etcd",
     "snapshot": "Save, check and restore snapshots",
 }
 """The summary of every group."""
@@ -94,6 +96,18 @@ TABLE: tuple[Entry, ...] = (
         Section.SNAPSHOTS,
         "Bring the control plane of this host back from a snapshot",
         "backstay.cli.recover",
+    ),
+    Entry(
+        "pki init",
+        Section.RUN,
+        "Make an authority and the certificates of an etcd",
+        "backstay.cli.pki.init",
+    ),
+    Entry(
+        "pki show",
+        Section.RUN,
+        "Show certificates, until when they are valid, what is wrong",
+        "backstay.cli.pki.show",
     ),
     Entry(
         "doctor",

@@ -1,10 +1,11 @@
 """The certificate files of an installation, read once: who they are for, until when, and whether they fit together.
 
-Called by `facts`; `checks/certificates.py` judges. Keys are compared with their certificate and then forgotten.
+Called by `facts` and by `backstay pki show`; `checks/certificates.py` judges. Keys are compared with their certificate and then forgotten.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 SIZE_LIMIT_BYTES = 1 << 20
+
+_PURPOSES = (("server", ExtendedKeyUsageOID.SERVER_AUTH), ("client", ExtendedKeyUsageOID.CLIENT_AUTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class CertificateFile:
     not_before: datetime | None = None
     not_after: datetime | None = None
     names: frozenset[str] = frozenset()
+    usages: tuple[str, ...] = ()
     key_fits: bool | None = None
     authority: Path | None = None
     is_issued_by_authority: bool | None = None
@@ -67,6 +72,7 @@ def read(place: CertificatePlace) -> CertificateFile:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         names=_names(certificate),
+        usages=_usages(certificate),
         key_fits=_key_fits(certificate, place.key),
         authority=place.authority,
         is_issued_by_authority=_is_issued_by(certificate, place.authority),
@@ -113,6 +119,18 @@ def _names(certificate: x509.Certificate) -> frozenset[str]:
         return frozenset()
     addresses = (str(each) for each in alternatives.get_values_for_type(x509.IPAddress))
     return frozenset([*alternatives.get_values_for_type(x509.DNSName), *addresses])
+
+
+def _usages(certificate: x509.Certificate) -> tuple[str, ...]:
+    """What it may be used for, in words: an authority signs, a server shows it, a client shows it."""
+    found = []
+    with contextlib.suppress(x509.ExtensionNotFound):
+        if certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            found.append("signs")
+    with contextlib.suppress(x509.ExtensionNotFound):
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        found += [word for word, purpose in _PURPOSES if purpose in purposes]
+    return tuple(found)
 
 
 def _key_fits(certificate: x509.Certificate, key: Path | None) -> bool | None:

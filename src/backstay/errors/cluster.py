@@ -113,3 +113,15 @@ HOST_REFUSED = declare(
     "The service manager, the container runtime or the kernel of this host refused what was asked of it.",
     "run the command with sudo; read the reason and the unit's journal",
 )
+
+
+# Certificates and clusters of our own.
+
+PKI_UNFIT = declare(
+    "pki-unfit",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The files of a certificate directory do not fit together: a key is missing or another's, an authority cannot sign, or "
+    "two generations are mixed. Nothing was written.",
+    "move the files that do not belong there aside, or use another directory; `backstay pki show DIR` lists them",
+)

@@ -61,14 +61,19 @@ CERTIFICATE_UNREADABLE = findings.declare(
 def examine(facts: Facts) -> Iterator[Finding]:
     """Every certificate that was found."""
     for certificate in facts.certificates:
-        subject = f"{certificate.what} {certificate.path}"
-        if certificate.may_need_sudo:
-            yield CHECK_NOT_RUN.at(subject, certificate.problem)
-        elif certificate.problem:
-            yield CERTIFICATE_UNREADABLE.at(subject, certificate.problem)
-        else:
-            yield from _dates(certificate, subject, facts.now)
-            yield from _fit(certificate, subject)
+        yield from judge(certificate, facts.now)
+
+
+def judge(certificate: CertificateFile, now: datetime) -> Iterator[Finding]:
+    """What is wrong with one certificate."""
+    subject = f"{certificate.what} {certificate.path}"
+    if certificate.may_need_sudo:
+        yield CHECK_NOT_RUN.at(subject, certificate.problem)
+    elif certificate.problem:
+        yield CERTIFICATE_UNREADABLE.at(subject, certificate.problem)
+    else:
+        yield from _dates(certificate, subject, now)
+        yield from _fit(certificate, subject)
 
 
 def _dates(certificate: CertificateFile, subject: str, now: datetime) -> Iterator[Finding]:

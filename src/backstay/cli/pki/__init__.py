@@ -1,0 +1,3 @@
+"""The commands below `backstay pki`."""
+
+__all__: list[str] = []
