@@ -6,6 +6,7 @@ its arguments.
 
 from __future__ import annotations
 
+import re
 from typing import NewType
 
 Revision = NewType("Revision", int)
@@ -23,6 +24,8 @@ ClusterId = NewType("ClusterId", int)
 NO_COMPACTION = Revision(-1)
 """What etcd reports as the compact revision of a store that was never compacted."""
 
+_UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _SI_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -47,3 +50,20 @@ def size_text(size_bytes: int) -> str:
     # etcd's humanize library rounds half up at the shown precision before it chooses the number of decimals.
     rounded = int(scaled * 10 + 0.5) / 10
     return f"{rounded:.1f} {_SI_UNITS[exponent]}" if rounded < 10 else f"{rounded:.0f} {_SI_UNITS[exponent]}"
+
+
+def duration_seconds(text: str) -> float:
+    """The seconds of a duration as Go writes it (`5s`, `1m30s`, `500ms`, `0`); raises ValueError with the reason."""
+    if text.startswith("-"):
+        raise ValueError(f"{text!r} is negative")
+    body = text.removeprefix("+")
+    if body == "0":
+        return 0.0
+    position, seconds = 0, 0.0
+    while part := _DURATION_PART.match(body, position):
+        seconds += float(part[1]) * _UNIT_SECONDS[part[2]]
+        position = part.end()
+    if position < len(body) or not body:
+        missing = body[position:].replace(".", "").isdigit()
+        raise ValueError(f"{text!r} has no unit" if missing else f"{text!r} is not a duration")
+    return seconds

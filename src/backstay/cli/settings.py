@@ -8,12 +8,12 @@ counts as unset, as it does there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from backstay import errors
+from backstay.values import duration_seconds as duration_seconds
 
 Flags = Mapping[str, tuple[str, ...]]
 """Every flag that was given, by its field in `ConnectionSettings`, with all its values in their order."""
@@ -21,9 +21,6 @@ Flags = Mapping[str, tuple[str, ...]]
 PREFIXES = ("BACKSTAY_", "ETCDCTL_")
 TRUE_WORDS = ("1", "t", "T", "true", "TRUE", "True")
 FALSE_WORDS = ("0", "f", "F", "false", "FALSE", "False")
-
-_UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +148,3 @@ def _seconds(found: _Found | None) -> float | None:
         raise errors.USAGE.error(
             str(error), where=found.origin, next_step="write a duration such as 5s, 1m30s or 500ms"
         ) from None
-
-
-def duration_seconds(text: str) -> float:
-    """The seconds of a duration as Go writes it (`5s`, `1m30s`, `500ms`, `0`); raises ValueError with the reason."""
-    if text.startswith("-"):
-        raise ValueError(f"{text!r} is negative")
-    body = text.removeprefix("+")
-    if body == "0":
-        return 0.0
-    position, seconds = 0, 0.0
-    while part := _DURATION_PART.match(body, position):
-        seconds += float(part[1]) * _UNIT_SECONDS[part[2]]
-        position = part.end()
-    if position < len(body) or not body:
-        missing = body[position:].replace(".", "").isdigit()
-        raise ValueError(f"{text!r} has no unit" if missing else f"{text!r} is not a duration")
-    return seconds

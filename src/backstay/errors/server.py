@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from backstay.errors.kinds import ExitStatus, Side, declare
 
+SETTING_INVALID = declare(
+    "setting-invalid",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "A flag, a variable or an entry of the configuration file of the server cannot be read, or contradicts another one.",
+    "correct it; `backstay serve --help` lists the flags",
+)
+SETTING_UNSUPPORTED = declare(
+    "setting-unsupported",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "A setting of etcd that the embedded store does not have; it would be wrong to start as if it had it.",
+    "leave it out, or run real etcd on the same directory",
+)
+SEVERAL_MEMBERS_WANTED = declare(
+    "several-members-wanted",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The settings describe a cluster of several members, or a member that joins one; the embedded store is a cluster of one.",
+    "start real etcd for every member, or begin with one member here: real etcd starts on its directory and `etcdctl member "
+    "add` lets it grow",
+)
 LISTENING_FAILED = declare(
     "listening-failed",
     ExitStatus.ERROR,
