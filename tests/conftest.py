@@ -14,6 +14,7 @@ import pytest
 
 from tests import peers
 from tests.etcd_process import EtcdProcess
+from tests.etcd_server import BackstayServer
 from tests.peers import Peer
 
 KEPT_SETTINGS = ("BACKSTAY_PEERS", "BACKSTAY_SOAK", "BACKSTAY_KUBERNETES")
@@ -95,13 +96,23 @@ class StartEtcd(Protocol):
 @pytest.fixture
 def start_etcd(tmp_path: Path) -> Iterator[StartEtcd]:
     """A function that starts etcd processes, all of which are ended after the test."""
+    yield from _starting(EtcdProcess, tmp_path / "etcd")
+
+
+@pytest.fixture
+def start_backstay(tmp_path: Path) -> Iterator[StartEtcd]:
+    """The same for `backstay serve`; the peer says whose etcdctl speaks to it."""
+    yield from _starting(BackstayServer, tmp_path / "backstay")
+
+
+def _starting(kind: type[EtcdProcess], place: Path) -> Iterator[StartEtcd]:
     with ExitStack() as processes:
         count = 0
 
         def start(peer: Peer, data_dir: Path | None = None, **settings: Any) -> EtcdProcess:
             nonlocal count
             count += 1
-            place = data_dir if data_dir is not None else tmp_path / f"etcd-{count}"
-            return processes.enter_context(EtcdProcess(peer, place, **settings))
+            fresh = place.with_name(f"{place.name}-{count}")
+            return processes.enter_context(kind(peer, data_dir if data_dir is not None else fresh, **settings))
 
         yield start

@@ -52,7 +52,10 @@ PROGRESS = rpc.WatchRequest(progress_request=rpc.WatchProgressRequest())
 
 def problems_of_history(server: EtcdProcess, seed: int) -> list[str]:
     """Run one history on a fresh server and judge it. The server does not run any more afterwards."""
-    calls, watched = run_history(server, seed)
+    try:
+        calls, watched = run_history(server, seed)
+    finally:
+        server.kill()
     verdict = judge(calls, logged_requests(server.data_dir))
     problems = list(verdict.problems)
     for each in watched:
@@ -155,7 +158,7 @@ class _History:
             if problem.code() in BROKEN:  # type: ignore[attr-defined]
                 self._note(Call(client, request, begun))
                 return None
-            answer = str(problem.details())  # type: ignore[attr-defined]
+            answer = wire.refusal_of(problem)
         self._note(Call(client, request, begun, time.monotonic(), answer))
         return answer[0] if isinstance(answer, tuple) else 0
 

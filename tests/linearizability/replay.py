@@ -12,8 +12,8 @@ from backstay.formats import requests
 from backstay.formats.requests import Message
 from tests.model.wire import Answered
 
-LEASE_NOT_FOUND = "etcdserver: requested lease not found"
-LEASE_EXISTS = "etcdserver: lease already exists"
+LEASE_NOT_FOUND = "NotFound: etcdserver: requested lease not found"
+LEASE_EXISTS = "FailedPrecondition: etcdserver: lease already exists"
 
 
 class Item(NamedTuple):

@@ -1,7 +1,7 @@
 """Requests sent to any etcd as the bytes that its log would hold, and answers in one form that can be compared.
 
     (revision, answer)    answered: the header's revision, and what the answer says, as tuples
-    "etcdserver: ..."     refused: the message alone
+    "NotFound: ..."       refused: gRPC's code and the message
 
 What two servers need not share is left out: ids of members and clusters, raft terms, sizes, times.
 """
@@ -44,7 +44,7 @@ def end(call: Any) -> Answered | str:
     try:
         return answered(call.result())
     except grpc.RpcError as problem:
-        return str(problem.details())  # type: ignore[attr-defined]
+        return refusal_of(problem)
 
 
 def ask(channel: grpc.Channel, body: Message, metadata: Metadata = ()) -> Answered | str:
@@ -60,6 +60,11 @@ def ask_raw(channel: grpc.Channel, method: str, request: Any, kind: type[Any], m
         response_deserializer=kind.FromString,
     )
     return call(request, timeout=SECONDS, metadata=metadata)
+
+
+def refusal_of(problem: Any) -> str:
+    """Code and message of a failed call."""
+    return f"{problem.code().name.title().replace('_', '')}: {problem.details()}"
 
 
 def answered(response: Any) -> Answered:

@@ -1,0 +1,17 @@
+"""A hundred histories of a thousand calls by eight clients, each with a kill -9 in the middle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.etcd_server import BackstayServer
+from tests.linearizability.clients import problems_of_history
+from tests.peers import Peer
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1_000, 1_100))
+def test_a_killed_server_loses_nothing(newest_peer: Peer, tmp_path: Path, seed: int) -> None:
+    assert problems_of_history(BackstayServer(newest_peer, tmp_path / "data"), seed) == []
