@@ -22,5 +22,6 @@ from backstay.errors.kinds import ExitStatus as ExitStatus
 from backstay.errors.kinds import Side as Side
 from backstay.errors.kinds import catalogue as catalogue
 from backstay.errors.recovery import *
+from backstay.errors.repository import *
 from backstay.errors.server import *
 from backstay.errors.storage import *

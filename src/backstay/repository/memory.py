@@ -1,0 +1,238 @@
+"""What a writer remembers between backups: the head, the runs its next point goes on from, and which records there were.
+
+    line 1   JSON: repository, lineage, sequence, head, cluster, revision, compact_revision, based_at, runs, count
+    then     four arrays of `count` unsigned 64-bit big-endian numbers, in the order of revisions:
+             main; sub * 2 + tombstone; 64 bits of the record's digest; 64 bits of SHA-256 of its key
+    all      one zstd frame
+
+It holds no key and no value: who steals it can only confirm what he guesses. If it is lost, the next backup is a base.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from array import array
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from backstay import errors
+from backstay.crypto.sealing import ObjectClass
+from backstay.crypto.signing import parse_object
+from backstay.repository import names
+from backstay.repository.compression import pack, unpack
+from backstay.repository.fields import Fields, time_text
+from backstay.repository.manifest import RunReference
+from backstay.repository.records import StoredRecord
+
+_LABELS = {kind.label: kind for kind in ObjectClass}
+_LARGEST = 8 << 30
+_VERSION = 1
+
+
+def _numbers() -> array[int]:
+    return array("Q")
+
+
+@dataclass(slots=True)
+class RecordIndex:
+    """The records of a point, by identity; four arrays instead of objects because there are millions."""
+
+    mains: array[int] = field(default_factory=_numbers)
+    marks: array[int] = field(default_factory=_numbers)
+    digests: array[int] = field(default_factory=_numbers)
+    keys: array[int] = field(default_factory=_numbers)
+
+    def add(self, record: StoredRecord, digest: bytes) -> None:
+        """The next record, in the order of revisions."""
+        self.mains.append(record.main)
+        self.marks.append(mark_of(record))
+        self.digests.append(int.from_bytes(digest[:8], "big"))
+        self.keys.append(key_mark(record.key))
+
+
+def mark_of(record: StoredRecord) -> int:
+    """Sub revision and tombstone in one number that sorts like them."""
+    return record.sub << 1 | record.tombstone
+
+
+def key_mark(key: bytes) -> int:
+    """64 bits that stand for a key."""
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class RangedRun:
+    """A run, and the revisions (start, end] it holds."""
+
+    run: RunReference
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriterMemory:
+    """After a commit: `base` and `chain` give the state, `histories` the rest. `head` is SHA-256 of the manifest."""
+
+    repository: str
+    cluster: str
+    lineage: str
+    sequence: int
+    head: str
+    revision: int
+    compact_revision: int
+    based_at: datetime
+    base: RunReference
+    chain: tuple[RunReference, ...]
+    histories: tuple[RangedRun, ...]
+    index: RecordIndex = field(repr=False, compare=False, default_factory=RecordIndex)
+
+
+def encode_memory(memory: WriterMemory) -> bytes:
+    """For a file of the state directory."""
+    index = memory.index
+    fields = {
+        "version": _VERSION,
+        "repository": memory.repository,
+        "cluster": memory.cluster,
+        "lineage": memory.lineage,
+        "sequence": memory.sequence,
+        "head": memory.head,
+        "revision": memory.revision,
+        "compact_revision": memory.compact_revision,
+        "based_at": time_text(memory.based_at),
+        "base": _run_fields(memory.base),
+        "chain": [_run_fields(each) for each in memory.chain],
+        "histories": [_run_fields(each.run) | {"from": each.start, "to": each.end} for each in memory.histories],
+        "count": len(index.mains),
+    }
+    parts = [json.dumps(fields, sort_keys=True).encode(), b"\n"]
+    for numbers in (index.mains, index.marks, index.digests, index.keys):
+        parts.append(_swapped(numbers).tobytes())
+    return pack(b"".join(parts), 1)
+
+
+def decode_memory(data: bytes, where: str) -> WriterMemory:
+    """What `encode_memory` wrote. Raises `STATE_UNUSABLE`."""
+    try:
+        content = unpack(data, where, largest=_LARGEST)
+        line, _, rest = content.partition(b"\n")
+        fields = Fields(parse_object(line, where), where)
+        if fields.number("version") != _VERSION:
+            raise ValueError("it is of another release")
+        count = fields.number("count", highest=_LARGEST // 32)
+        if len(rest) != 32 * count:
+            raise ValueError("it is cut short")
+        arrays = []
+        for place in range(4):
+            numbers = _numbers()
+            numbers.frombytes(rest[8 * count * place : 8 * count * (place + 1)])
+            arrays.append(_swapped(numbers))
+        memory = WriterMemory(
+            fields.text("repository", names.REPOSITORY),
+            fields.text("cluster"),
+            fields.text("lineage", names.LINEAGE),
+            fields.number("sequence", 1),
+            fields.text("head", names.SHA256),
+            fields.number("revision", 1),
+            fields.number("compact_revision", -1),
+            fields.time("based_at"),
+            _run(fields.object("base")),
+            tuple(_run(each) for each in fields.objects("chain")),
+            tuple(_ranged(each) for each in fields.objects("histories")),
+            RecordIndex(*arrays),
+        )
+        fields.finish()
+        return memory
+    except (ValueError, errors.BackstayError) as problem:
+        raise errors.STATE_UNUSABLE.error(
+            "what this host remembers cannot be read", where=where, why=str(problem)
+        ) from problem
+
+
+class HistoryDiffersError(Exception):
+    """The source is not the continuation of what is remembered."""
+
+
+class Comparison:
+    """The remembered records beside those of the source, both in the order of revisions.
+
+    `revision` is the remembered one; `compact_revision` is the source's.
+    """
+
+    def __init__(self, before: RecordIndex, revision: int, compact_revision: int) -> None:
+        self._before = before
+        self._revision = revision
+        self._compact = compact_revision
+        self._next = 0
+        self._dropped = _numbers()
+        self._compacted_keys: set[int] = set()
+
+    def see(self, record: StoredRecord, digest: bytes) -> None:
+        """The source's next record. Raises `HistoryDiffersError` when it is not newer and was not there."""
+        if record.main > self._revision:
+            if record.main <= self._compact:
+                self._compacted_keys.add(key_mark(record.key))
+            return
+        before, place = self._before, self._next
+        wanted = (record.main, mark_of(record))
+        count = len(before.mains)
+        while place < count and (before.mains[place], before.marks[place]) < wanted:
+            self._dropped.append(place)
+            place += 1
+        if place == count or (before.mains[place], before.marks[place]) != wanted:
+            raise HistoryDiffersError(f"revision {record.main} was not there")
+        if before.digests[place] != int.from_bytes(digest[:8], "big"):
+            raise HistoryDiffersError(f"revision {record.main} was another record")
+        self._next = place + 1
+
+    def vanished(self) -> tuple[tuple[int, int], ...]:
+        """After the last record: the puts that are gone although nothing that is known says why, as (main, sub).
+
+        A newer record of the key at or below the compact revision would say why. Raises `HistoryDiffersError` for a record
+        above the compact revision that is gone.
+        """
+        before, compact = self._before, self._compact
+        self._dropped.extend(range(self._next, len(before.mains)))
+        if self._dropped and before.mains[self._dropped[-1]] > compact:
+            raise HistoryDiffersError(f"revision {before.mains[self._dropped[-1]]} is gone and was not compacted")
+        last: dict[int, int] = {before.keys[place]: -1 for place in self._dropped}
+        for place, main in enumerate(before.mains):
+            if main > compact:
+                break
+            if before.keys[place] in last:
+                last[before.keys[place]] = place
+        gone = set(self._dropped)
+        return tuple(
+            sorted(
+                (before.mains[place], before.marks[place] >> 1)
+                for key, place in last.items()
+                if place in gone and not before.marks[place] & 1 and key not in self._compacted_keys
+            )
+        )
+
+
+def _swapped(numbers: array[int]) -> array[int]:
+    """Big-endian, whatever this machine is."""
+    if sys.byteorder == "little":
+        numbers = array("Q", numbers)
+        numbers.byteswap()
+    return numbers
+
+
+def _run_fields(run: RunReference) -> dict[str, str | int]:
+    return {"class": run.kind.label, "name": run.name, "size": run.size}
+
+
+def _run(fields: Fields) -> RunReference:
+    run = RunReference(
+        _LABELS[fields.text("class", "|".join(_LABELS))], fields.text("name", names.RUN), fields.number("size")
+    )
+    fields.finish()
+    return run
+
+
+def _ranged(fields: Fields) -> RangedRun:
+    start, end = fields.number("from"), fields.number("to")
+    return RangedRun(_run(fields), start, end)

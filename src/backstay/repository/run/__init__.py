@@ -1,0 +1,1 @@
+"""Runs: sorted, immutable, sealed files of records. `rows` is the content of a frame, `footer` the index, `writer`, `reader`."""

@@ -1,0 +1,353 @@
+"""Making a point: the records that are new since the last one, sorted into runs; then slots, runs, sizes, manifest.
+
+Called by the backup job, which has proved the source sound and says what its file is. With the writer's memory of its
+last point, only newer records are written; without it, or when the source is not the continuation of that point, a base
+is. Nothing that is in the repository is read but public documents: the writer needs no identity.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from backstay.crypto.sealing import SALT_SIZE, EpochKey, ObjectClass
+from backstay.crypto.signing import SigningKey
+from backstay.repository import names
+from backstay.repository.commit import commit, put_slots, require_head, require_runs
+from backstay.repository.manifest import (
+    BACKUP,
+    FileFacts,
+    HashFacts,
+    Manifest,
+    Parent,
+    PointFacts,
+    RunReference,
+    seal_facts,
+)
+from backstay.repository.memory import (
+    Comparison,
+    HistoryDiffersError,
+    RangedRun,
+    RecordIndex,
+    WriterMemory,
+)
+from backstay.repository.records import DigestSum, Entry, StoredRecord, record_digest, record_of
+from backstay.repository.repository import Entropy, Repository
+from backstay.repository.run.writer import RunFacts, WrittenRun, write_entries, write_records
+from backstay.repository.sorting import RecordSorter, by_key
+from backstay.repository.source import DOOMED, NEWEST, PUT, Classification, RecordSource
+from backstay.telemetry import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRule:
+    """When a new base is made although the last point is known."""
+
+    max_age: timedelta = timedelta(hours=24)
+    max_ratio: float = 8.0
+    """Bytes of the S runs since the base, in bases."""
+
+    def reason(self, memory: WriterMemory, now: datetime) -> str:
+        """Why a base is due; empty when it is not."""
+        if now - memory.based_at >= self.max_age:
+            return f"the last base is of {memory.based_at:%Y-%m-%d %H:%M}"
+        if sum(run.size for run in memory.chain) > self.max_ratio * memory.base.size:
+            return f"the runs since the last base are {self.max_ratio:g} times its size"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupDraft:
+    """What the caller knows about the point to be made."""
+
+    cluster: str
+    file: FileFacts
+    hash_kv: HashFacts
+    source: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, with what key, where temporary sealed bytes may lie. `epoch` is None for a plaintext repository."""
+
+    key: SigningKey
+    epoch: EpochKey | None
+    now: datetime
+    entropy: Entropy
+    spill: Path
+    progress: Progress
+    rule: BaseRule = field(default_factory=BaseRule)
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedPoint:
+    """A point that is in the repository, and what the writer is to remember."""
+
+    manifest: Manifest
+    facts: PointFacts
+    memory: WriterMemory
+    new_bytes: int
+    base_reason: str
+    """Why a base was made; empty when only new records were written."""
+
+
+def back_up(
+    repository: Repository,
+    source: RecordSource,
+    classification: Classification,
+    draft: BackupDraft,
+    memory: WriterMemory | None,
+    writer: Writer,
+) -> CommittedPoint:
+    """Make a point of `source`.
+
+    Raises `REPOSITORY_ROLLED_BACK`, `COMMIT_LOST`, `OBJECT_MISSING`, `OBJECT_DAMAGED` for what the store did to runs, and
+    the store's own errors; then the point does not exist, or, if only the answer was lost, is whole.
+    """
+    if memory is not None:
+        require_head(repository, memory)
+    if writer.epoch is not None:
+        repository.hold_key(writer.epoch)
+    lineage = _lineage(repository, draft.cluster, memory, writer.entropy)
+    reason, parent = "nothing is remembered of an earlier one", None
+    if memory is not None:
+        reason = writer.rule.reason(memory, writer.now) or _lost_run(repository, memory)
+        kind = _Base if reason else _Delta
+        try:
+            with kind(repository, source, classification, memory, writer) as making:
+                return making.commit(draft, lineage, None, reason)
+        except HistoryDiffersError as problem:
+            reason = f"the history is another one: {problem}"
+            parent, lineage = Parent(memory.lineage, memory.sequence), writer.entropy(8).hex()
+    with _Base(repository, source, classification, None, writer) as base:
+        return base.commit(draft, lineage, parent, reason)
+
+
+def _lost_run(repository: Repository, memory: WriterMemory) -> str:
+    """Why the remembered runs cannot be gone on from; empty when all are there."""
+    there = {blob.name: blob.size for blob in repository.store.list(f"{names.RUNS}{memory.lineage}/")}
+    wanted = (memory.base, *memory.chain, *(each.run for each in memory.histories))
+    lost = [run for run in wanted if there.get(run.name) != run.size]
+    return f"{len(lost)} of {len(wanted)} runs of the last point are gone" if lost else ""
+
+
+def _lineage(repository: Repository, cluster: str, memory: WriterMemory | None, entropy: Entropy) -> str:
+    """Where to go on: in the remembered lineage, or in the newest one of this cluster."""
+    if memory is not None:
+        return memory.lineage
+    from backstay.repository.catalogue import read_catalogue
+
+    own = [each for each in read_catalogue(repository).require_sound().points if each.cluster == cluster]
+    return own[-1].lineage if own else entropy(8).hex()
+
+
+class _Pass:
+    """The second pass over the source: records into the run they belong to, digests, and the index to remember."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        source: RecordSource,
+        classification: Classification,
+        memory: WriterMemory | None,
+        writer: Writer,
+    ) -> None:
+        self._repository, self._source, self._classification = repository, source, classification
+        self._memory, self._writer = memory, writer
+        self._index = RecordIndex()
+        self._state, self._all = DigestSum(), DigestSum()
+        self._new_bytes = 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> _Pass:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._stack.close()
+
+    def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
+        """Write the runs and commit."""
+        raise NotImplementedError
+
+    def _comparison(self) -> Comparison:
+        """What is remembered beside the source; nothing where nothing is remembered."""
+        memory, source = self._memory, self._source
+        if memory is None:
+            return Comparison(RecordIndex(), 0, source.compact_revision)
+        if source.revision < memory.revision:
+            raise HistoryDiffersError(f"the revision went back from {memory.revision} to {source.revision}")
+        return Comparison(memory.index, memory.revision, source.compact_revision)
+
+    def _sorter(self) -> RecordSorter:
+        return self._stack.enter_context(RecordSorter(by_key, self._writer.spill, self._writer.entropy))
+
+    def _records(self) -> Iterator[tuple[int, StoredRecord, bytes]]:
+        """Every record that is kept: flags, record, digest."""
+        add, add_state, add_all = self._index.add, self._state.add, self._all.add
+        pending = 0
+        self._writer.progress.begin("reading", None)
+        for flags, element in zip(self._classification.flags, self._source.elements(), strict=True):
+            pending += len(element[1])
+            if pending > 1 << 20:
+                self._writer.progress.advance(pending)
+                pending = 0
+            if flags & DOOMED:
+                continue
+            record = record_of(*element)
+            digest = record_digest(record)
+            add(record, digest)
+            add_all(digest)
+            if flags & (NEWEST | PUT) == NEWEST | PUT:
+                add_state(digest)
+            yield flags, record, digest
+
+    def _put(self, kind: ObjectClass, lineage: str, written: WrittenRun) -> RunReference:
+        writer = self._writer
+        with written:
+            name = names.run(lineage, kind, writer.now, written.salt, written.sha256)
+            writer.progress.begin(f"storing {kind.label}", written.size)
+            self._repository.store.put(name, written.content)
+            writer.progress.advance(written.size)
+            self._new_bytes += written.size
+            return RunReference(kind, name, written.size)
+
+    def _run(self, records: RecordSorter, facts: RunFacts) -> RunReference:
+        written = write_records(
+            records,
+            facts,
+            repository=self._repository.id,
+            epoch=self._writer.epoch,
+            salt=self._writer.entropy(SALT_SIZE),
+            spill=self._writer.spill,
+        )
+        return self._put(facts.kind, facts.lineage, written)
+
+    def _finish(
+        self,
+        draft: BackupDraft,
+        lineage: str,
+        parent: Parent | None,
+        reason: str,
+        base: RunReference,
+        based_at: datetime,
+        chain: tuple[RunReference, ...],
+        histories: tuple[RangedRun, ...],
+    ) -> CommittedPoint:
+        """Entries, sizes, manifest."""
+        writer, source, repository = self._writer, self._source, self._repository
+        written = write_entries(
+            (Entry(*each) for each in source.entries()),
+            RunFacts(ObjectClass.ENTRIES, lineage, 0, source.revision),
+            repository=repository.id,
+            epoch=writer.epoch,
+            salt=writer.entropy(SALT_SIZE),
+            spill=writer.spill,
+        )
+        entries_digest = written.plain_sha256
+        entries = self._put(ObjectClass.ENTRIES, lineage, written)
+        # Histories that end at or below the compact revision hold nothing that this or any later point needs.
+        histories = tuple(each for each in histories if each.end > source.compact_revision)
+        runs = (base, *chain, *(each.run for each in histories), entries)
+        require_runs(repository.store, runs)
+        facts = PointFacts(
+            revision=source.revision,
+            compact_revision=source.compact_revision,
+            keeps_tombstones=self._classification.keeps_tombstones,
+            normalised=self._classification.normalised,
+            keys=self._classification.keys,
+            records=self._classification.records,
+            state_digest=self._state.text,
+            records_digest=self._all.text,
+            entries_digest=entries_digest,
+            file=draft.file,
+            hash_kv=draft.hash_kv,
+            source=draft.source,
+            tags=draft.tags,
+        )
+        manifest = commit(
+            repository,
+            Manifest(
+                lineage=lineage,
+                sequence=0,
+                previous="",
+                parent=parent,
+                kind=BACKUP,
+                cluster=draft.cluster,
+                time=writer.now,
+                trust=repository.trust.number,
+                runs=runs,
+                slots=self._slots,
+                sealed=seal_facts(facts, repository.id, writer.epoch, writer.entropy(SALT_SIZE)),
+            ),
+            writer.key,
+        )
+        memory = WriterMemory(
+            repository.id,
+            draft.cluster,
+            lineage,
+            manifest.sequence,
+            manifest.sha256,
+            source.revision,
+            source.compact_revision,
+            based_at,
+            base,
+            chain,
+            histories,
+            self._index,
+        )
+        return CommittedPoint(manifest, facts, memory, self._new_bytes, reason)
+
+    def _put_slots(self) -> None:
+        # Before the runs: a run whose key nobody has would be worth nothing.
+        self._slots = put_slots(self._repository, self._writer.epoch) if self._writer.epoch is not None else ()
+
+
+class _Base(_Pass):
+    """Everything anew; what is remembered is only compared."""
+
+    def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
+        revision = self._source.revision
+        comparison = self._comparison()
+        newest, others = self._sorter(), self._sorter()
+        for flags, record, digest in self._records():
+            comparison.see(record, digest)
+            is_state = flags & NEWEST and (flags & PUT or record.main == revision)
+            (newest if is_state else others).add(record)
+        comparison.vanished()
+        self._put_slots()
+        facts = RunFacts(ObjectClass.BASE, lineage, 0, revision, "", self._state.text)
+        base = self._run(newest, facts)
+        histories: tuple[RangedRun, ...] = ()
+        if others.count:
+            run = self._run(others, RunFacts(ObjectClass.HISTORY, lineage, 0, revision))
+            histories = (RangedRun(run, 0, revision),)
+        return self._finish(draft, lineage, parent, reason, base, self._writer.now, (), histories)
+
+
+class _Delta(_Pass):
+    """What is new since the remembered point."""
+
+    def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
+        memory, revision = self._memory, self._source.revision
+        assert memory is not None
+        before = memory.revision
+        comparison = self._comparison()
+        newest, others = self._sorter(), self._sorter()
+        for flags, record, digest in self._records():
+            comparison.see(record, digest)
+            if record.main > before:
+                (newest if flags & NEWEST else others).add(record)
+        vanished = comparison.vanished()
+        self._put_slots()
+        chain, histories = memory.chain, memory.histories
+        if newest.count or vanished:
+            facts = RunFacts(ObjectClass.STATE, lineage, before, revision, "", self._state.text, vanished)
+            chain += (self._run(newest, facts),)
+        if others.count:
+            run = self._run(others, RunFacts(ObjectClass.HISTORY, lineage, before, revision))
+            histories += (RangedRun(run, before, revision),)
+        return self._finish(draft, lineage, parent, reason, memory.base, memory.based_at, chain, histories)
