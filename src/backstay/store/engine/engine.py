@@ -131,11 +131,12 @@ class Engine:
         return self.state.revision, self.state.read(key)
 
     def update(
-        self, key: bytes, mod_revision: int, value: bytes
+        self, key: bytes, mod_revision: int, value: bytes, encoded: bytes = b""
     ) -> tuple[bool, Revision, KeyValue | None, bytes | None]:
         """Put if the key's mod revision is this one, else read it: Kubernetes' update, by nobody in particular.
 
-        Whether it was put, the revision, what was read instead, and the entry. Raises `Refused`.
+        Whether it was put, the revision, what was read instead, and the entry. `encoded` is the transaction as protobuf,
+        where the caller has it. Raises `Refused`.
         """
         state = self.state
         if not self._is_plain(key, len(key) + len(value)):
@@ -144,12 +145,7 @@ class Engine:
         if (before.mod_revision if before is not None else 0) != mod_revision:
             return False, state.revision, before, None
         self.hub.publish((state.put_plain(key, value),))
-        point = protowire.bytes_field(1, key)
-        put = protowire.bytes_field(2, point + protowire.optional_bytes(2, value))
-        compare = b"".join((b"\x10\x02", protowire.bytes_field(3, key), b"\x30", protowire.varint(mod_revision)))
-        parts = (b"\x0a", compare), (b"\x12", put), (b"\x1a", protowire.bytes_field(1, point))
-        body = b"".join(part for mark, each in parts for part in (mark, protowire.varint(len(each)), each))
-        return True, state.revision, None, self._entry(b"\x32", body)
+        return True, state.revision, None, self._entry(b"\x32", encoded or _encode_update(key, mod_revision, value))
 
     def _is_plain(self, key: bytes, size: int) -> bool:
         """Whether nothing stands in the way of a put that the general path would have to look at."""
@@ -362,3 +358,11 @@ class Engine:
         """What `encode_request` makes of a body that is encoded already; `mark` is its field in the request."""
         identifier = b"\x08" + protowire.varint(self._request_id())
         return b"".join((mark, protowire.varint(len(body)), body, b"\xa2\x06", bytes((len(identifier),)), identifier))
+
+
+def _encode_update(key: bytes, mod_revision: int, value: bytes) -> bytes:
+    point = protowire.bytes_field(1, key)
+    put = protowire.bytes_field(2, point + protowire.optional_bytes(2, value))
+    compare = b"".join((b"\x10\x02", protowire.bytes_field(3, key), b"\x30", protowire.varint(mod_revision)))
+    parts = (b"\x0a", compare), (b"\x12", put), (b"\x1a", protowire.bytes_field(1, point))
+    return b"".join(part for mark, each in parts for part in (mark, protowire.varint(len(each)), each))

@@ -1,0 +1,223 @@
+"""Maintenance: status, alarms, defragment, hashes, snapshot, and what is left of leaders and downgrades in a cluster of one.
+
+Hashes and snapshots read the whole store: they are computed on other threads, of the store as it was when it was asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from backstay.errors import BackstayError, FormatError
+from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats import requests, schema
+from backstay.formats.crc32c import extend
+from backstay.server import statuses
+from backstay.server.handler.context import VERSION, HandlerContext, status_of
+from backstay.server.handler.hosting import Snapshot
+from backstay.server.handler.service import Answer, StreamMethod
+from backstay.server.methods import Op
+from backstay.server.transport import CallId, Conn, Reply, StreamId, Token
+from backstay.store.answers import AlarmAnswer
+from backstay.store.engine.rights import require_administrator, require_identity
+from backstay.store.quota import effective_quota
+from backstay.store.refusals import Refusal, Refused
+
+SNAPSHOT_CHUNK = 32 << 10
+
+BAD_TRANSFEREE = Refusal("FailedPrecondition", "etcdserver: bad leader transferee")
+BAD_DOWNGRADE_FORMAT = Refusal("InvalidArgument", "etcdserver: wrong downgrade target version format")
+BAD_DOWNGRADE_TARGET = Refusal("InvalidArgument", "etcdserver: invalid downgrade target version")
+DOWNGRADE_IN_PROGRESS = Refusal("FailedPrecondition", "etcdserver: cluster has a downgrade job in progress")
+UNKNOWN_METHOD = Refusal("Unknown", "etcdserver: unknown method")
+
+_MAJOR, _MINOR = (int(part) for part in VERSION.split(".")[:2])
+_ALARM_NAMES = {kind.value: kind.name for kind in schema.AlarmType}
+
+
+class MaintenanceService:
+    """The store as a thing to be looked after."""
+
+    def __init__(self, context: HandlerContext) -> None:
+        self._context = context
+        self._downgrade = ""
+        """The target of a downgrade: only said, since every release reads the directory as it is."""
+        self.answers: Mapping[Op, Answer] = {
+            Op.ALARM: self.alarm,
+            Op.STATUS: self.status,
+            Op.DEFRAGMENT: self.defragment,
+            Op.HASH: self.hash,
+            Op.HASH_KV: self.hash_kv,
+            Op.MOVE_LEADER: self.move_leader,
+            Op.DOWNGRADE: self.downgrade,
+        }
+        self.streams: Mapping[Op, StreamMethod] = {Op.SNAPSHOT: SnapshotStream(context)}
+
+    def alarm(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
+        """Alarm."""
+        asked = rpc.AlarmRequest.FromString(body)
+        alarm = requests.Alarm(asked.action, asked.memberID, asked.alarm)
+        outcome = self._context.execute(alarm, self._context.identify(conn, token))
+        assert isinstance(outcome.answer, AlarmAnswer)
+        raised = (rpc.AlarmMember(memberID=each.member_id, alarm=each.kind) for each in outcome.answer.alarms)  # type: ignore[arg-type]
+        return rpc.AlarmResponse(header=self._context.header(), alarms=raised).SerializeToString()
+
+    def status(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
+        """Status."""
+        rpc.StatusRequest.FromString(body)
+        context, state = self._context, self._context.engine.state
+        require_identity(state, context.identify(conn, token))
+        sizes = context.hosting.sizes
+        index = state.consistent_index
+        return rpc.StatusResponse(
+            header=context.header(),
+            version=VERSION,
+            dbSize=sizes.total,
+            dbSizeInUse=sizes.in_use,
+            leader=context.answerer.member,
+            raftIndex=index,
+            raftTerm=context.answerer.term,
+            raftAppliedIndex=index,
+            errors=[
+                f"memberID:{each.member_id} alarm:{_ALARM_NAMES.get(each.kind, each.kind)}"
+                for each in sorted(state.alarms)
+            ],
+            storageVersion=self._downgrade or f"{_MAJOR}.{_MINOR}.0",
+            dbSizeQuota=effective_quota(context.engine.options.quota_bytes),
+            downgradeInfo=rpc.DowngradeInfo(enabled=bool(self._downgrade), targetVersion=self._downgrade),
+        ).SerializeToString()
+
+    def defragment(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
+        """Defragment: a checkpoint. Other calls go on meanwhile."""
+        rpc.DefragmentRequest.FromString(body)
+        context = self._context
+        require_administrator(context.engine.state, context.identify(conn, token))
+
+        def done(problem: BackstayError | None) -> None:
+            failed = (statuses.UNKNOWN, f"backstay: {problem}")
+            context.transport.answer(call, rpc.DefragmentResponse().SerializeToString() if problem is None else failed)
+
+        context.hosting.defragment(done)
+        return None
+
+    def hash(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
+        """Hash: of every bucket; of use to compare a store with itself only."""
+        rpc.HashRequest.FromString(body)
+        context, state = self._context, self._context.engine.state
+        require_administrator(state, context.identify(conn, token))
+        buckets = {name: state.bucket_items(name) for name in schema.BUCKETS if name != schema.KEY}
+        pages = state.frozen_pages()
+
+        def compute() -> rpc.HashResponse:
+            crc = 0
+            for name in schema.BUCKETS:
+                crc = extend(crc, name)
+                for key, value in buckets.get(name, ()):
+                    crc = extend(extend(crc, key), value)
+                for data, spans in pages() if name == schema.KEY else ():
+                    for _, key_start, _, value_end in spans:
+                        crc = extend(crc, data[key_start:value_end])
+            return rpc.HashResponse(hash=crc)
+
+        self._elsewhere(call, compute)
+        return None
+
+    def hash_kv(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
+        """HashKV."""
+        asked = rpc.HashKVRequest.FromString(body)
+        plan = self._context.engine.plan_hash_kv(asked.revision, self._context.identify(conn, token))
+
+        def compute() -> rpc.HashKVResponse:
+            hashed = plan()
+            return rpc.HashKVResponse(
+                hash=hashed.hash, compact_revision=hashed.compact_revision, hash_revision=hashed.revision
+            )
+
+        self._elsewhere(call, compute)
+        return None
+
+    def _elsewhere(self, call: CallId, compute: Callable[[], rpc.HashResponse | rpc.HashKVResponse]) -> None:
+        context = self._context
+        header = context.header()
+
+        def work() -> None:
+            try:
+                response = compute()
+                response.header.CopyFrom(header)
+                reply: Reply = response.SerializeToString()
+            except FormatError as problem:
+                reply = status_of(problem)
+            context.post(lambda: context.transport.answer(call, reply))
+
+        context.hosting.elsewhere(work)
+
+    def move_leader(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
+        """MoveLeader: to the one member there is, or refused."""
+        asked = rpc.MoveLeaderRequest.FromString(body)
+        require_administrator(self._context.engine.state, self._context.identify(conn, token))
+        if asked.targetID != self._context.answerer.member:
+            raise Refused(BAD_TRANSFEREE)
+        return rpc.MoveLeaderResponse().SerializeToString()
+
+    def downgrade(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
+        """Downgrade: nothing has to be done for it, so it is only said."""
+        asked = rpc.DowngradeRequest.FromString(body)
+        require_administrator(self._context.engine.state, self._context.identify(conn, token))
+        before = self._cluster_version
+        if asked.action == rpc.DowngradeRequest.CANCEL:
+            self._downgrade = ""
+        elif asked.action in (rpc.DowngradeRequest.VALIDATE, rpc.DowngradeRequest.ENABLE):
+            target = self._check_target(asked.version)
+            if asked.action == rpc.DowngradeRequest.ENABLE:
+                self._downgrade = target
+        else:
+            raise Refused(UNKNOWN_METHOD)
+        return rpc.DowngradeResponse(header=self._context.header(), version=before).SerializeToString()
+
+    @property
+    def _cluster_version(self) -> str:
+        return self._downgrade.rpartition(".")[0] or f"{_MAJOR}.{_MINOR}"
+
+    def _check_target(self, version: str) -> str:
+        found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})(\.\d{1,9})?", version)
+        if found is None:
+            raise Refused(BAD_DOWNGRADE_FORMAT)
+        if self._downgrade or (int(found[1]), int(found[2])) != (_MAJOR, _MINOR - 1):
+            raise Refused(BAD_DOWNGRADE_TARGET)
+        return f"{found[1]}.{found[2]}.0"
+
+
+class SnapshotStream:
+    """Snapshot: the file in chunks of 32 KiB, then its SHA-256."""
+
+    def __init__(self, context: HandlerContext) -> None:
+        self._context = context
+
+    def opened(self, stream: StreamId, conn: Conn, token: Token, body: bytes) -> None:
+        rpc.SnapshotRequest.FromString(body)
+        context = self._context
+        require_administrator(context.engine.state, context.identify(conn, token))
+        context.transport.produce(stream, _chunks(context.hosting.snapshot()))
+
+    def message(self, stream: StreamId, body: bytes) -> None:
+        pass
+
+    def half_closed(self, stream: StreamId) -> None:
+        pass
+
+    def cancelled(self, stream: StreamId) -> None:
+        pass
+
+
+def _chunks(make: Callable[[], Snapshot]) -> Iterator[bytes]:
+    version = f"{_MAJOR}.{_MINOR}.0"
+    left, pieces = make()
+    digest = hashlib.sha256()
+    for piece in pieces:
+        for start in range(0, len(piece), SNAPSHOT_CHUNK):
+            blob = piece[start : start + SNAPSHOT_CHUNK]
+            digest.update(blob)
+            left -= len(blob)
+            yield rpc.SnapshotResponse(remaining_bytes=left, blob=blob, version=version).SerializeToString()
+    yield rpc.SnapshotResponse(remaining_bytes=0, blob=digest.digest(), version=version).SerializeToString()
