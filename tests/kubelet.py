@@ -8,7 +8,8 @@
 `StandInKubelet` does what the kubelet does with static pods and no more: a manifest in the directory runs, one that goes away
 is stopped, a process that ends is started again. Paths in flags are mapped below the root by the manifest's hostPath volumes.
 The stand-in API server answers /readyz with 200 while it can read etcd over mTLS; `api_server=PATH` runs a real one in its
-place, with an administrator's token. Only processes started here are ended.
+place, with an administrator's token, `controllers=PATH` the real controllers, and `store=COMMAND` another program as etcd.
+Only processes started here are ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +90,7 @@ class Ports:
     client: int
     peer: int
     api_server: int
+    controllers: int
 
 
 class StandInKubelet:
@@ -205,12 +207,24 @@ class StandInKubelet:
 class ControlPlane:
     """kubeadm's layout of one control-plane node below `root`, and a stand-in kubelet that runs it."""
 
-    def __init__(self, root: Path, peer: Peer, *, starts: bool = True, api_server: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        peer: Peer,
+        *,
+        starts: bool = True,
+        api_server: Path | None = None,
+        api_server_flags: Sequence[str] = (),
+        controllers: Path | None = None,
+        store: Sequence[str] = (),
+    ) -> None:
         self.root = root
         self.peer = peer
         self._real_api_server = api_server
-        client, between, api_server = free_ports(3)
-        self.ports = Ports(client, between, api_server)
+        self._api_server_flags = api_server_flags
+        self._real_controllers = controllers
+        self._store = list(store)
+        self.ports = Ports(*free_ports(4))
         self.manifests = self.path(MANIFESTS)
         self.data = self.path(DATA)
         self.manifests.mkdir(parents=True)
@@ -331,7 +345,11 @@ class ControlPlane:
                 f"--tls-private-key-file={PKI}/apiserver.key",
                 *(self._real_flags() if self._real_api_server is not None else ()),
             ],
-            "kube-controller-manager": ["kube-controller-manager", f"--root-ca-file={PKI}/ca.crt"],
+            "kube-controller-manager": [
+                "kube-controller-manager",
+                f"--root-ca-file={PKI}/ca.crt",
+                *(self._controllers_flags() if self._real_controllers is not None else ()),
+            ],
             "kube-scheduler": ["kube-scheduler", f"--kubeconfig={PKI}/scheduler.conf"],
         }
 
@@ -351,10 +369,13 @@ class ControlPlane:
             (place / "kube-apiserver").unlink()
             (place / "kube-apiserver").symlink_to(self._real_api_server)
             programs["kube-apiserver"] = [str(place / "kube-apiserver")]
+        if self._real_controllers is not None:
+            programs["kube-controller-manager"] = [str(self._real_controllers)]
+        if self._store:
+            programs["etcd"] = self._store
         return programs
 
-    @staticmethod
-    def _real_flags() -> list[str]:
+    def _real_flags(self) -> list[str]:
         """What a real API server must be told besides."""
         return [
             "--bind-address=127.0.0.1",
@@ -366,7 +387,40 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={PKI}/sa.key",
             f"--service-account-signing-key-file={PKI}/sa.key",
+            *self._api_server_flags,
         ]
+
+    def _controllers_flags(self) -> list[str]:
+        """What the real controllers must be told besides."""
+        return [
+            f"--kubeconfig={PKI}/administrator.conf",
+            f"--authentication-kubeconfig={PKI}/administrator.conf",
+            f"--authorization-kubeconfig={PKI}/administrator.conf",
+            f"--service-account-private-key-file={PKI}/sa.key",
+            f"--cluster-signing-cert-file={PKI}/ca.crt",
+            f"--cluster-signing-key-file={PKI}/ca.key",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.ports.controllers}",
+            "--controllers=*",
+        ]
+
+    def _kubeconfig(self) -> str:
+        """An administrator's access to the API server, for the controllers and kubectl."""
+        name = "here"
+        server = {
+            "server": f"https://127.0.0.1:{self.ports.api_server}",
+            "certificate-authority": str(self.path(PKI) / "ca.crt"),
+        }
+        return yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": name, "cluster": server}],
+                "users": [{"name": name, "user": {"token": ADMINISTRATOR_TOKEN}}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+                "current-context": name,
+            }
+        )
 
     def _write_certificates(self) -> None:
         authority = trustme.CA()
@@ -382,5 +436,7 @@ class ControlPlane:
         if self._real_api_server is not None:
             authority.issue_cert("service-accounts.invalid").private_key_pem.write_to_path(str(pki / "sa.key"))
             (pki / "tokens.csv").write_text(f'{ADMINISTRATOR_TOKEN},administrator,1,"system:masters"\n')
-            for secret in ("sa.key", "tokens.csv"):
+            (pki / "administrator.conf").write_text(self._kubeconfig())
+            authority.private_key_pem.write_to_path(str(pki / "ca.key"))
+            for secret in ("sa.key", "tokens.csv", "administrator.conf", "ca.key"):
                 (pki / secret).chmod(0o600)

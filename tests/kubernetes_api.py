@@ -15,7 +15,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +42,8 @@ class KubernetesApi:
 
     def __init__(self, port: int, authority: Path) -> None:
         self._port = port
+        self._authority = authority
+        self._kept: http.client.HTTPSConnection | None = None
         self._trust = ssl.create_default_context(cafile=str(authority))
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,15 +80,29 @@ class KubernetesApi:
                     raise Refused(event["object"]["code"], event["object"]["message"])
                 yield event
 
+    @contextmanager
+    def kept_open(self) -> Iterator[KubernetesApi]:
+        """The same access over one connection, for many calls of one thread."""
+        session = KubernetesApi(self._port, self._authority)
+        with closing(session._connection()) as session._kept:
+            yield session
+
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        if self._kept is not None:
+            return self._call_over(self._kept, method, path, body)
         with closing(self._connection()) as connection:
-            connection.request(method, path, json.dumps(body) if body is not None else None, self._headers())
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            if answer.status >= 300:
-                raise Refused(answer.status, text)
-            found: dict[str, Any] = json.loads(text)
-            return found
+            return self._call_over(connection, method, path, body)
+
+    def _call_over(
+        self, connection: http.client.HTTPSConnection, method: str, path: str, body: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        connection.request(method, path, json.dumps(body) if body is not None else None, self._headers())
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        if answer.status >= 300:
+            raise Refused(answer.status, text)
+        found: dict[str, Any] = json.loads(text)
+        return found
 
     def _connection(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS, context=self._trust)
