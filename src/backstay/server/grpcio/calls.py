@@ -10,9 +10,9 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from backstay.server import hot_calls
-from backstay.server.grpcio.connections import REFUSED_CERTIFICATE, Connections
+from backstay.server.grpcio.connections import STRANGER, Connections
+from backstay.server.grpcio.limits import message_limit
 from backstay.server.grpcio.options import TransportOptions
-from backstay.server.grpcio.ports import message_limit
 from backstay.server.inbox import Inbox
 from backstay.server.methods import CLIENT_STREAMS, PATHS, STREAMS, Op
 from backstay.server.statuses import INTERNAL, RESOURCE_EXHAUSTED, UNIMPLEMENTED
@@ -121,7 +121,7 @@ class Calls(grpc.GenericRpcHandler):
         return await _abort(context, _as_status(reply))
 
     async def _refuse(self, body: bytes, context: Context) -> bytes:
-        status = too_large(len(body), self._limit) if len(body) > self._limit else REFUSED_CERTIFICATE
+        status = too_large(len(body), self._limit) if len(body) > self._limit else STRANGER
         return await _abort(context, status)
 
     # --- streams ---
@@ -144,7 +144,6 @@ class Calls(grpc.GenericRpcHandler):
         if conn is None or len(body) > self._limit:
             await self._refuse(body, context)
             return
-        self._connections.pin(conn)
         stream, outgoing = self._inbox.open(op, conn, token, body)
         reading: asyncio.Task[None] | None = None
         try:
@@ -155,7 +154,6 @@ class Calls(grpc.GenericRpcHandler):
             self._inbox.event(Op.CANCEL, stream)  # for a stream that the handler has finished this is nothing
             if reading is not None:
                 reading.cancel()
-            self._connections.unpin(conn)
         if status[0]:
             await _abort(context, status)
 

@@ -15,11 +15,13 @@ from backstay import errors
 from backstay.errors import BackstayError
 from backstay.server.grpcio.calls import Calls
 from backstay.server.grpcio.connections import Connections
-from backstay.server.grpcio.options import Listener, TransportOptions
-from backstay.server.grpcio.ports import channel_arguments, probe
-from backstay.server.grpcio.tls import ServerCertificates
+from backstay.server.grpcio.limits import channel_arguments
+from backstay.server.grpcio.options import TransportOptions
 from backstay.server.inbox import Inbox
+from backstay.server.listeners import Listener
+from backstay.server.ports import bind
 from backstay.server.transport import CallId, Conn, Handler, Journal, Peer, Reply, StreamId
+from backstay.server.visitors import Visitors
 
 
 class GrpcTransport:
@@ -28,18 +30,19 @@ class GrpcTransport:
     def __init__(self, handler: Handler, journal: Journal, options: TransportOptions) -> None:
         self.inbox = Inbox(handler, journal, failed=self._failed)
         self.options = options
-        self._certificates = {
-            listener: ServerCertificates(listener.tls) for listener in options.listeners if listener.tls is not None
-        }
+        self.visitors = Visitors(self.inbox.connect, self.inbox.disconnect)
+        """Who comes through a front."""
         self._server: grpc.aio.Server | None = None
         self._ports: tuple[int, ...] = ()
         self._over: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
-        """Listen, and begin to serve. Raises `LISTENING_FAILED` or `SERVER_CERTIFICATE_UNUSABLE`."""
-        calls = Calls(self.inbox, Connections(self.inbox, tuple(self._certificates.values())), self.options)
+        """Listen, and begin to serve. Raises `LISTENING_FAILED`."""
+        calls = Calls(self.inbox, Connections(self.inbox, self.visitors), self.options)
         server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options))
         self._ports = tuple(self._listen(server, listener) for listener in self.options.listeners)
+        if self.options.inner_name:
+            server.add_insecure_port(f"unix-abstract:{self.options.inner_name}")
         self._over = asyncio.get_running_loop().create_future()
         self._server = server
         self.inbox.start()
@@ -61,29 +64,18 @@ class GrpcTransport:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    def reload_certificates(self) -> None:
-        """Read certificate files again now, rather than when the next client finds them changed.
-
-        Raises `SERVER_CERTIFICATE_UNUSABLE`; the old ones stay in use then.
-        """
-        for certificates in self._certificates.values():
-            certificates.reload()
-
     @property
     def ports(self) -> tuple[int, ...]:
         """The ports really listened on, in the order of the listeners; 0 for a unix socket."""
         return self._ports
 
-    def _listen(self, server: grpc.aio.Server, listener: Listener) -> int:
-        where = f"unix:{listener.unix_path}" if listener.unix_path else f"{bracketed(listener.host)}:{listener.port}"
-        probe(listener)
+    @staticmethod
+    def _listen(server: grpc.aio.Server, listener: Listener) -> int:
+        bind(listener).close()  # for the system's reason where grpcio has none
         try:
-            if listener.tls is None:
-                port = server.add_insecure_port(where)
-            else:
-                port = server.add_secure_port(where, self._certificates[listener].credentials())
+            port = server.add_insecure_port(listener.where)
         except RuntimeError as problem:
-            raise errors.LISTENING_FAILED.error(f"cannot listen on {where}", why=str(problem)) from problem
+            raise errors.LISTENING_FAILED.error(f"cannot listen on {listener.where}", why=str(problem)) from problem
         return 0 if listener.unix_path else port
 
     def _failed(self, failure: BackstayError) -> None:
@@ -112,8 +104,3 @@ class GrpcTransport:
 
     def post(self, wake: Callable[[], Sequence[bytes] | None]) -> None:
         self.inbox.post(wake)
-
-
-def bracketed(host: str) -> str:
-    """An IPv6 address in brackets, as addresses with a port need it."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host

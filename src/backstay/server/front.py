@@ -1,0 +1,261 @@
+"""The front: one port for gRPC and for HTTP/1.1, in plaintext or TLS.
+
+A connection's first bytes tell what it is. `PRI * HTTP/2.0` begins every HTTP/2 connection: its bytes go to grpcio on an
+inner unix socket and back, untouched. Everything else is HTTP/1.1 and is served here. With TLS, ALPN decides before that:
+a client that offers HTTP/1.1 at all gets it, and gRPC's clients, which offer `h2` alone, get that.
+
+    client --TCP[, TLS]--> front --unix socket--> grpcio
+                             \\--> HTTP/1.1: gateway, health, metrics
+
+grpcio sees the name that the front has bound its end of the inner socket to, and `Visitors` tells who that is; so addresses
+and client certificates arrive as if the client had come directly. Whoever else on this host finds the inner socket has no
+name that was given, and is refused every call: a name cannot be guessed before it is bound, nor bound twice.
+
+TLS ends here rather than in grpcio because Python's can choose versions and ciphers, look at names and revocations before a
+call, and share the port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from backstay.server.listeners import Listener, Serves
+from backstay.server.ports import bind
+from backstay.server.tls import ServerTls
+from backstay.server.transport import Conn, Peer
+from backstay.server.visitors import Visitors
+
+PREFACE_BEGIN = b"PRI"
+"""No method of HTTP/1.1 begins like this."""
+HANDSHAKE_SECONDS = 10.0
+"""As long as etcd gives a handshake; also for the rest of the first bytes when some of them came."""
+SILENCE_SECONDS = 120.0
+"""How long a client may say nothing at all."""
+INNER_ATTEMPTS, INNER_PAUSE_SECONDS = 300, 0.01
+"""A full queue of the inner socket is an error at once, not a wait; so it is asked again."""
+
+HttpProtocol = Callable[[Conn, Serves], asyncio.Protocol]
+"""Makes the protocol that serves one connection of HTTP/1.1."""
+
+
+class Front:
+    """Listens on one address. `inner_name` is where grpcio listens; `http` serves what is not gRPC."""
+
+    def __init__(self, listener: Listener, visitors: Visitors, inner_name: str, http: HttpProtocol) -> None:
+        self.listener = listener
+        self.visitors = visitors
+        self.inner_name = inner_name
+        self.http = http
+        self.tls = ServerTls(listener.tls) if listener.tls is not None else None
+        self.port = 0
+        """The port really listened on; 0 for a unix socket."""
+        self.arrivals: set[Arrival] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises `LISTENING_FAILED`."""
+        listening = bind(self.listener)
+        options: dict[str, Any] = {}
+        if self.tls is not None:
+            options = {"ssl": self.tls.context, "ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": 1.0}
+        loop = asyncio.get_running_loop()
+        if self.listener.unix_path:
+            self._server = await loop.create_unix_server(lambda: Arrival(self), sock=listening, backlog=4096, **options)
+        else:
+            self.port = listening.getsockname()[1]
+            self._server = await loop.create_server(lambda: Arrival(self), sock=listening, backlog=4096, **options)
+
+    def refuse_new(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            if self.listener.unix_path:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.listener.unix_path)
+
+    def close(self) -> None:
+        """Listen no more, and end every connection."""
+        self.refuse_new()
+        for arrival in list(self.arrivals):
+            arrival.close()
+
+
+class Arrival(asyncio.Protocol):
+    """One client's connection, until it is known what it speaks; afterwards the outer end of a connection to grpcio."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._first = b""
+        self._name = ""
+        self._peer = Peer("")
+        self._transport: asyncio.Transport | None = None
+        self._inner: asyncio.Transport | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._joining: asyncio.Task[None] | None = None
+        self._http: asyncio.Protocol | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        peer: Peer | None = Peer(_address(transport))
+        if self._front.tls is not None:
+            certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            peer = self._front.tls.peer(_address(transport), certificate)
+        if peer is None:
+            transport.abort()
+            return
+        self._transport, self._peer = transport, peer
+        self._front.arrivals.add(self)
+        self._wait(SILENCE_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        if self._inner is not None:
+            self._inner.write(data)
+        elif self._http is not None:
+            self._http.data_received(data)
+        else:
+            self._first += data
+            self._decide()
+
+    def eof_received(self) -> bool | None:
+        if self._http is not None:
+            return self._http.eof_received()
+        if self._inner is None:
+            return None
+        if self._front.tls is not None:
+            return None  # TLS closes as a whole; so does the inner connection then
+        self._inner.write_eof()
+        return True
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self._stop_waiting()
+        self._front.arrivals.discard(self)
+        self._front.visitors.leave(self._name)
+        if self._http is not None:
+            self._http.connection_lost(problem)
+        if self._inner is not None:
+            self._inner.close()
+        if self._joining is not None:
+            self._joining.cancel()
+
+    def pause_writing(self) -> None:
+        if self._http is not None:
+            self._http.pause_writing()
+        elif self._inner is not None:
+            self._inner.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._http is not None:
+            self._http.resume_writing()
+        elif self._inner is not None:
+            self._inner.resume_reading()
+
+    def close(self) -> None:
+        """End the connection once what was written has gone."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- the first bytes ---
+
+    def _decide(self) -> None:
+        assert self._transport is not None
+        if len(self._first) < len(PREFACE_BEGIN):
+            self._wait(HANDSHAKE_SECONDS)
+            return
+        self._stop_waiting()
+        serves = self._front.listener.serves
+        if self._first.startswith(PREFACE_BEGIN):
+            if Serves.GRPC not in serves:
+                self._transport.abort()
+                return
+            self._transport.pause_reading()
+            self._name, _ = self._front.visitors.enter(self._peer)
+            self._joining = asyncio.get_running_loop().create_task(self._join())
+        elif serves & (Serves.HTTP | Serves.METRICS):
+            first, self._first = self._first, b""
+            nameless = Peer(self._peer.address)  # as in etcd: a certificate names nobody to the gateway
+            self._name, conn = self._front.visitors.enter(nameless)
+            self._http = self._front.http(conn, serves)
+            self._http.connection_made(self._transport)
+            self._http.data_received(first)
+        else:
+            self._transport.abort()
+
+    async def _join(self) -> None:
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            inner.setblocking(False)
+            inner.bind(f"\0{self._name}")
+            await _connect(inner, f"\0{self._front.inner_name}")
+            transport, _ = await loop.create_unix_connection(lambda: _Inner(self._transport), sock=inner)
+        except OSError:
+            inner.close()
+            self._transport.abort()
+            return
+        except asyncio.CancelledError:
+            inner.close()
+            raise
+        if self._transport.is_closing():
+            transport.close()
+            return
+        self._inner = transport
+        first, self._first = self._first, b""
+        transport.write(first)
+        self._transport.resume_reading()
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        assert self._transport is not None
+        self._waiting = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+class _Inner(asyncio.Protocol):
+    """The inner end: what grpcio says goes out."""
+
+    def __init__(self, outer: asyncio.Transport | None) -> None:
+        assert outer is not None
+        self._outer = outer
+
+    def data_received(self, data: bytes) -> None:
+        self._outer.write(data)
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self._outer.close()
+
+    def pause_writing(self) -> None:
+        self._outer.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._outer.is_closing():
+            self._outer.resume_reading()
+
+
+async def _connect(inner: socket.socket, address: str) -> None:
+    for attempt in range(INNER_ATTEMPTS):
+        try:
+            inner.connect(address)
+            return
+        except BlockingIOError:
+            if attempt == INNER_ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(INNER_PAUSE_SECONDS)
+
+
+def _address(transport: asyncio.Transport) -> str:
+    name = transport.get_extra_info("peername")
+    if not isinstance(name, tuple):
+        return "@"  # a unix socket's client; etcd's log says the same
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
