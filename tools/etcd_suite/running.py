@@ -116,10 +116,12 @@ class Runner:
                 try:
                     process.wait(TEST_SECONDS + GRACE_SECONDS)
                 except subprocess.TimeoutExpired:
+                    pass
+                finally:
                     process.kill()
                     process.wait()
-            starts = starts_in(journal)
-            end_leftovers(starts, directory.parent)
+                    starts = starts_in(journal)
+                    end_leftovers(starts, directory.parent)
             seconds = time.monotonic() - begun
         result = Result(cases_in(log.read_text(errors="replace"), test, process.returncode, seconds), starts)
         known = self.known()
