@@ -79,6 +79,7 @@ class StoreHandler:
     def tick(self) -> list[bytes]:
         context = self.context
         context.entries += context.engine.tick()
+        context.hosting.tick()
         self.watching.tick()
         self._range_stream.resume()
         return context.take_entries()

@@ -40,6 +40,10 @@ class Hosting(Protocol):
         """How big the store is."""
         ...
 
+    def tick(self) -> None:
+        """Do what is due by the clock; the handler's tick calls it."""
+        ...
+
     def elsewhere(self, work: Callable[[], None]) -> None:
         """Run `work` on a thread of its own kind; it comes back through `Transport.post`."""
         ...

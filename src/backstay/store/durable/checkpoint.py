@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from backstay.formats.raft_snapshot import RaftSnapshot, RaftSnapshotName, V2Sto
 from backstay.formats.wal import SnapshotRecord
 from backstay.store.durable.disk import StoreDisk
 from backstay.store.durable.opening import DurableStore
-from backstay.store.durable.replay import open_base, unmap
+from backstay.store.durable.replay import open_base
 from backstay.store.state import StoreState
 from backstay.values import Revision
 
@@ -68,15 +69,52 @@ def plan_checkpoint(state: StoreState) -> CheckpointPlan:
     )
 
 
+class ChildBuilder:
+    """Builds databases in a process of its own, never a fork; `stop` ends one that is at work, and all later ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_stopped = False
+
+    def __call__(self, member: Path, index: int, target: Path, disk: StoreDisk) -> None:
+        """Build one. Raises `CHECKPOINT_FAILED` with what the child said."""
+        command = [
+            sys.executable,
+            "-m",
+            "backstay.store.durable.checkpoint_child",
+            str(member),
+            str(index),
+            str(target),
+        ]
+        with self._lock:
+            if self._is_stopped:
+                raise _failed(target, "it was stopped")
+            child = self._child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        _, complaint = child.communicate()
+        with self._lock:
+            self._child = None
+        if child.returncode:
+            said = complaint.decode(errors="replace").strip().splitlines()
+            raise _failed(target, said[-1] if said else f"status {child.returncode}")
+
+    def stop(self) -> None:
+        """End the child, if there is one."""
+        with self._lock:
+            self._is_stopped = True
+            if self._child is not None:
+                self._child.terminate()
+
+
+def _failed(target: Path, why: str) -> errors.BackstayError:
+    return errors.CHECKPOINT_FAILED.error("no new base could be built", where=str(target), why=why)
+
+
 def build_in_child(member: Path, index: int, target: Path, disk: StoreDisk) -> None:
-    """Build a database in a process of its own, never a fork. Raises `CHECKPOINT_FAILED` with what the child said."""
-    command = [sys.executable, "-m", "backstay.store.durable.checkpoint_child", str(member), str(index), str(target)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise errors.CHECKPOINT_FAILED.error(
-            "no new base could be built", where=str(target), why=said[-1] if said else f"status {done.returncode}"
-        )
+    """Build a database in a process of its own. Raises `CHECKPOINT_FAILED` with what the child said."""
+    ChildBuilder()(member, index, target, disk)
 
 
 def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder = build_in_child) -> None:
@@ -106,10 +144,10 @@ def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder 
 
 def adopt(store: DurableStore, plan: CheckpointPlan) -> None:
     """Let the store read from the base that `run_checkpoint` has written. Call it on the store's thread, between batches."""
-    before = store.database
     store.database = open_base(store.member_directory / SNAP / DATABASE)
+    store.base_index = plan.index
+    # The old mapping goes with its last reader: a hash may still be computed from it on another thread.
     store.state.adopt_base(store.database, plan.revision, plan.compact_revision)
-    unmap(before.buffer)
 
 
 def checkpoint(store: DurableStore, *, build: Builder = build_in_child) -> None:
@@ -120,14 +158,17 @@ def checkpoint(store: DurableStore, *, build: Builder = build_in_child) -> None:
 
 
 @contextmanager
-def snapshot_file(store: DurableStore, plan: CheckpointPlan, *, build: Builder = build_in_child) -> Iterator[Path]:
-    """A database file that holds the store as of `plan`, for Maintenance.Snapshot; it is gone when the block ends."""
+def snapshot_file(store: DurableStore, *, build: Builder = build_in_child) -> Iterator[Path]:
+    """A database file that holds the store as it is, for Maintenance.Snapshot; it is gone when the block ends.
+
+    May be called on any thread: what is submitted meanwhile may be in it or not.
+    """
     target = store.member_directory / SNAP / "db.tmp.snapshot"
     with store.checkpointing:
-        store.journal.append([])
+        index = store.journal.append([])
         target.unlink(missing_ok=True)
         try:
-            build(store.member_directory, plan.index, target, store.disk)
+            build(store.member_directory, index, target, store.disk)
             yield target
         finally:
             target.unlink(missing_ok=True)

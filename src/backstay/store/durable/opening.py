@@ -57,6 +57,8 @@ class DurableStore:
         self.directory = directory
         self.database = database
         """The base under `state`."""
+        self.base_index = consistent_index(database)
+        """The last entry that the base has."""
         self.state = state
         self.journal = journal
         self.metadata = metadata

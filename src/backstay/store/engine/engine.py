@@ -82,6 +82,11 @@ class Engine:
         self._next_scan = clock.monotonic()
         self._raised: list[bytes] = []
 
+    @property
+    def quota(self) -> int:
+        """The quota in bytes; 0 is none."""
+        return self._quota
+
     # Requests.
 
     def execute(self, body: Message, identity: Identity = NOBODY) -> Outcome:

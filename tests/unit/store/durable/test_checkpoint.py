@@ -64,9 +64,8 @@ def test_a_real_etcds_directory_is_checkpointed_twice(name: str, tmp_path: Path)
 def test_a_snapshot_file_is_a_database_of_that_moment(tmp_path: Path) -> None:
     store = open_store(tmp_path / "data")
     put(store, "a", "1")
-    plan = plan_checkpoint(store.state)
-    put(store, "b", "2")
-    with snapshot_file(store, plan) as path:
+    with snapshot_file(store) as path:
+        put(store, "b", "2")
         buffer = map_file(path)
         records = bbolt.open_database(buffer).bucket(schema.KEY)
         assert records is not None and len(list(records.items())) == 1
