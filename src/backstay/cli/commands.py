@@ -2,7 +2,7 @@
 
 `groups.py` builds the command tree from this table and imports a command's module only when that command runs or shows
 its own help, so this module must import nothing of backstay. A module named here holds one click command under the name
-`command`.
+`command`; `ctl` is a tree of its own, with its own table in `ctl/table.py`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,26 @@ from enum import Enum
 
 
 class Section(Enum):
-    """The headings of `backstay --help`, in their order."""
+    """The headings of `backstay --help` and, from `KEY_VALUE` on, of `backstay ctl --help`, in their order."""
 
     SNAPSHOTS = "Snapshots"
     RUN = "Run an etcd"
     LOOK_INSIDE = "Look inside"
+    LIVING = "Talk to a living etcd"
     LEARN = "Learn and diagnose"
+    KEY_VALUE = "Key-value commands"
+    CLUSTER = "Cluster maintenance commands"
+    CONCURRENCY = "Concurrency commands"
+    AUTHENTICATION = "Authentication commands"
+    UTILITY = "Utility commands"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command. `path` is what the user types after `backstay`; all words but the last are groups."""
+    """One command. `path` is what the user types after `backstay`; all words but the last are groups.
+
+    `module` may name another attribute than `command` behind a colon, where one module holds a group of small commands.
+    """
 
     path: str
     section: Section
@@ -31,6 +40,7 @@ class Entry:
 
 
 GROUPS: dict[str, str] = {
+    "cluster": "A real etcd cluster on this machine",
     "pki": "Make and show the certificates of an etcd",
     "snapshot": "Save, check and restore snapshots",
 }
@@ -98,6 +108,30 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.recover",
     ),
     Entry(
+        "serve",
+        Section.RUN,
+        "Run an etcd: the embedded store, or a backup read-only",
+        "backstay.cli.serve.command",
+    ),
+    Entry(
+        "cluster up",
+        Section.RUN,
+        "Start a real etcd cluster here: new, restored, or grown",
+        "backstay.cli.cluster.up",
+    ),
+    Entry(
+        "cluster status",
+        Section.RUN,
+        "Show its members, who leads, and how far each is",
+        "backstay.cli.cluster.status",
+    ),
+    Entry(
+        "cluster down",
+        Section.RUN,
+        "End it, and remove what it has made",
+        "backstay.cli.cluster.down",
+    ),
+    Entry(
         "pki init",
         Section.RUN,
         "Make an authority and the certificates of an etcd",
@@ -108,6 +142,12 @@ TABLE: tuple[Entry, ...] = (
         Section.RUN,
         "Show certificates, until when they are valid, what is wrong",
         "backstay.cli.pki.show",
+    ),
+    Entry(
+        "ctl",
+        Section.LIVING,
+        "All of etcdctl's daily commands, without etcdctl",
+        "backstay.cli.ctl.table",
     ),
     Entry(
         "doctor",

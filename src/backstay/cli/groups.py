@@ -10,7 +10,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -123,17 +123,29 @@ class EtcdCommand(Command):
         self.statuses = etcd_statuses(failure=failure, bad_arguments=bad_arguments, interrupted=interrupted)
 
 
-def own_command(*, examples: str) -> Callable[[CommandBody], Command]:
+EtcdCommandType = TypeVar("EtcdCommandType", bound=EtcdCommand)
+
+
+def own_command(*, examples: str, cls: type[Command] = Command) -> Callable[[CommandBody], Command]:
     """Make a function a command of our own. `examples` are lines `backstay ...`, shown verbatim."""
-    return click.command(cls=Command, epilog=_examples(examples), context_settings=dict(CONTEXT_SETTINGS))
+    return click.command(cls=cls, epilog=_examples(examples), context_settings=dict(CONTEXT_SETTINGS))
 
 
 def etcd_command(
     *, examples: str, failure: int, bad_arguments: int = 128, interrupted: int | None = None
 ) -> Callable[[CommandBody], EtcdCommand]:
     """Make a function a command with etcd's exit statuses; see `statuses.py`."""
+    return etcd_command_of(
+        EtcdCommand, examples=examples, failure=failure, bad_arguments=bad_arguments, interrupted=interrupted
+    )
+
+
+def etcd_command_of(
+    cls: type[EtcdCommandType], *, examples: str, failure: int, bad_arguments: int = 128, interrupted: int | None = None
+) -> Callable[[CommandBody], EtcdCommandType]:
+    """As `etcd_command`, for a kind of command of its own."""
     return click.command(
-        cls=EtcdCommand,
+        cls=cls,
         epilog=_examples(examples),
         context_settings=dict(CONTEXT_SETTINGS),
         failure=failure,
@@ -186,7 +198,7 @@ class LazyGroup(click.Group):
             summary = self.summaries[path]
             # Options that etcdctl takes anywhere are taken by every group, and shown by none.
             parameters = [parameter for parameter in self.params if getattr(parameter, "hidden", False)]
-            return LazyGroup(self.entries, self.summaries, path, name=cmd_name, help=f"{summary}.", params=parameters)
+            return type(self)(self.entries, self.summaries, path, name=cmd_name, help=f"{summary}.", params=parameters)
         return None
 
     def resolve_command(
@@ -214,10 +226,11 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         below = self.below()
         width = max((len(path) for path in below), default=0)
+        sections = {entry.section for entry in below.values()}
         for section in Section:
             rows = [(path.ljust(width), entry.summary) for path, entry in below.items() if entry.section is section]
             if rows:
-                with formatter.section(section.value if not self.path else "Commands"):
+                with formatter.section(section.value if len(sections) > 1 else "Commands"):
                     formatter.write_dl(rows)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -237,9 +250,10 @@ class LazyGroup(click.Group):
 
 def load(entry: Entry) -> click.Command:
     """Import the module of `entry` and return its command, under the name and with the summary of the table."""
-    command = importlib.import_module(entry.module).command
+    module, _, attribute = entry.module.partition(":")
+    command = getattr(importlib.import_module(module), attribute or "command")
     if not isinstance(command, click.Command):
-        raise TypeError(f"{entry.module}.command is not a click command")
+        raise TypeError(f"{entry.module} is not a click command")
     command.name = entry.path.split()[-1]
     command.short_help = entry.summary
     return command

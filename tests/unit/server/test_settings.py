@@ -73,7 +73,6 @@ def test_what_is_refused_or_has_no_effect_says_what_to_do() -> None:
         ("enable-distributed-tracing", "true"),
         ("enable-log-rotation", "true"),
         ("socket-reuse-port", "true"),
-        ("tls-min-version", "TLS1.3"),
         ("enable-v2", "true"),
         ("proxy", "on"),
     ],
@@ -124,6 +123,7 @@ def test_a_flag_without_effect_is_taken_and_noted() -> None:
         ("feature-gates", "AllBeta=perhaps"),
         ("feature-gates", "LeaseCheckpointPersist=true"),
         ("max-concurrent-streams", "4294967296"),
+        ("tls-min-version", "TLS1.0"),
         ("cert-file", "server.crt"),
         ("initial-cluster", "other=http://localhost:2380"),
         ("initial-cluster", "default=http://localhost:9999"),
@@ -203,6 +203,13 @@ def test_tls_needs_certificates_and_plaintext_ignores_them_aloud() -> None:
     assert settings(listen_client_urls=url, auto_tls="true").tls.make_certificate
     plain = resolved(cert_file="s.crt", key_file="s.key")
     assert any("ignored client key/cert files" in each.message for each in plain.notices)
+
+
+def test_versions_of_tls_must_leave_one_to_speak() -> None:
+    assert settings(tls_min_version="TLS1.3").tls.minimum_version == "TLS1.3"
+    assert refusal(tls_min_version="TLS1.3", tls_max_version="TLS1.2").kind is errors.SETTING_INVALID
+    suites = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+    assert refusal(tls_min_version="TLS1.3", cipher_suites=suites).kind is errors.SETTING_INVALID
 
 
 def test_tokens_and_passwords() -> None:

@@ -58,8 +58,6 @@ class Flag:
     standing: Standing = Standing.SUPPORTED
     remark: str = ""
     choices: tuple[str, ...] = ()
-    same: tuple[str, ...] = ()
-    """Other words that mean what a refused flag's default means."""
 
     @property
     def variable(self) -> str:

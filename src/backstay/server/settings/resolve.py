@@ -123,7 +123,7 @@ def _obey_standing(flag: Flag, texts: Texts, notices: list[Notice]) -> None:
         value = texts.seconds(name)
     elif flag.kind is Kind.URLS:
         texts.urls(name)
-    default = value == words.switch(flag.default) if flag.kind is Kind.SWITCH else text in (flag.default, *flag.same)
+    default = value == words.switch(flag.default) if flag.kind is Kind.SWITCH else text == flag.default
     if default or flag.standing is Standing.SUPPORTED:
         return
     if flag.standing is Standing.REFUSED:
@@ -204,8 +204,14 @@ def _tls(texts: Texts, given: Mapping[str, Given], urls: tuple[Url, ...], notice
         revoked=texts.path("client-crl-file"),
         make_certificate=texts.switch("auto-tls"),
         validity_years=texts.number("self-signed-cert-validity"),
+        minimum_version=texts.text("tls-min-version"),
+        maximum_version=texts.text("tls-max-version"),
         cipher_suites=texts.words("cipher-suites"),
     )
+    if tls.maximum_version and tls.minimum_version > tls.maximum_version:
+        raise texts.invalid("tls-min-version", f"it is newer than --tls-max-version, {tls.maximum_version}")
+    if tls.cipher_suites and tls.minimum_version == "TLS1.3":
+        raise texts.invalid("cipher-suites", "TLS 1.3 has suites of its own, which cannot be chosen")
     if (tls.certificate is None) != (tls.key is None):
         missing, there = ("key-file", "cert-file") if tls.key is None else ("cert-file", "key-file")
         raise texts.invalid(there, f"--{missing} is missing", "give both, or neither")

@@ -66,7 +66,10 @@ class TlsSettings:
     revoked: Path | None = None
     make_certificate: bool = False
     validity_years: int = 1
+    minimum_version: str = "TLS1.2"
+    maximum_version: str = ""
     cipher_suites: tuple[str, ...] = ()
+    """Names of RFCs; for TLS 1.2 only. Empty is the library's choice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ _NO_V2 = "etcd's v2 API went with 3.6"
 _NO_PROXY = "run real etcd's `etcd grpc-proxy` in front"
 _NO_TRACING = "scrape /metrics, or log slow requests with --warning-unary-request-duration"
 _NO_ROTATION = "log to stderr, which journald or the container runtime rotates"
-_TLS_VERSIONS = "leave it out: TLS 1.2 and 1.3 are both spoken"
 _A_GATE = "write it in --feature-gates"
 
 FEATURE_GATES = (
@@ -131,10 +130,8 @@ _SECURITY = (
     Flag("cipher-suites", _WORDS, "", "Cipher suites of TLS 1.2 and no others."),
     Flag("cors", _WORDS, "*", "Origins whose web pages may use the HTTP side."),
     Flag("host-whitelist", _WORDS, "*", "Host names under which plain HTTP is answered."),
-    Flag("tls-min-version", _TEXT, "TLS1.2", "The oldest TLS.", _REFUSED, _TLS_VERSIONS, choices=("TLS1.2", "TLS1.3")),
-    Flag(
-        "tls-max-version", _TEXT, "", "The newest TLS.", _REFUSED, _TLS_VERSIONS, ("", "TLS1.2", "TLS1.3"), ("TLS1.3",)
-    ),
+    Flag("tls-min-version", _TEXT, "TLS1.2", "The oldest TLS that is spoken.", choices=("TLS1.2", "TLS1.3")),
+    Flag("tls-max-version", _TEXT, "", "The newest TLS that is spoken.", choices=("", "TLS1.2", "TLS1.3")),
 )
 
 _AUTH = (

@@ -1,0 +1,257 @@
+"""The one place that wires a server together: settings -> files and engine -> handler -> transport, on one event loop.
+
+    open_server   the store in a data directory, to be written and read
+    open_backup   a snapshot or a directory as it stands, read-only
+
+Opening finds out everything that can be wrong before anything is changed: addresses are tried and certificates read first.
+Clock and randomness enter here; the command line and the testing package call this and nothing below it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from backstay import errors
+from backstay.clock import Clock, SystemClock
+from backstay.findings import Finding
+from backstay.formats.directory import MEMBER
+from backstay.server.compacting import AutoCompaction, PeriodicCompaction, RevisionCompaction
+from backstay.server.listeners import Listener, Serves, TlsFiles
+from backstay.server.ports import bind
+from backstay.server.running import RunningOptions, StoreRunner, open_runner
+from backstay.server.settings import CompactionMode, ServerSettings, TlsSettings, Url
+from backstay.server.settings.words import duration
+from backstay.server.tls import ServerTls
+from backstay.store.durable import Founder, LocalStoreDisk, StoreDisk, StoreOptions
+from backstay.store.tokens import SignedTokens, SimpleTokens, TokenProvider
+from backstay.values import hex_id
+
+_LARGEST_KEY_FILE = 1 << 20
+
+
+class OpenedServer:
+    """A store that is open, and its transport. Not yet listening; `close` after `stop`, also when `start` failed."""
+
+    def __init__(self, runner: StoreRunner, settings: ServerSettings, listeners: Sequence[Listener]) -> None:
+        from backstay.server.grpcio import GrpcTransport, Identity, TransportOptions
+
+        self.runner = runner
+        self.settings = settings
+        self._listeners = tuple(listeners)
+        cluster, member, term = runner.identity
+        options = TransportOptions(
+            identity=Identity(cluster, member, term),
+            listeners=self._listeners,
+            max_request_bytes=settings.max_request_bytes,
+            max_concurrent_streams=settings.max_concurrent_streams,
+            keepalive_min_seconds=settings.keepalive.client_min_seconds,
+            keepalive_interval_seconds=settings.keepalive.interval_seconds,
+            keepalive_timeout_seconds=settings.keepalive.timeout_seconds,
+        )
+        self.transport = GrpcTransport(runner.handler, runner, options)
+        runner.handler.attach(self.transport)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What opening noticed and repaired."""
+        return tuple(self.runner.store.findings) if self.runner.store is not None else ()
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Cluster and member id, as etcd prints them."""
+        cluster, member, _ = self.runner.identity
+        return {"cluster-id": hex_id(cluster), "member-id": hex_id(member)}
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports really listened on, in the order of the listeners; 0 for a unix socket."""
+        return self.transport.ports
+
+    @property
+    def traffic(self) -> tuple[tuple[str, str, bool], ...]:
+        """What is spoken (`grpc+http`), at which address, and whether over TLS; known after `start`."""
+        return tuple(
+            (_spoken(listener.serves), _address(listener, port), listener.tls is not None)
+            for listener, port in zip(self._listeners, self.ports, strict=True)
+        )
+
+    async def start(self) -> None:
+        """Listen. Raises `LISTENING_FAILED` and `SERVER_CERTIFICATE_UNUSABLE`."""
+        await self.transport.start()
+
+    async def wait(self) -> None:
+        """Return when it was stopped. Raises why it cannot go on (`JOURNAL_STOPPED`, `STORE_DEFECT`)."""
+        await self.transport.wait()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new calls, end the streams, let running calls finish for so long."""
+        await self.transport.stop(grace_seconds)
+
+    def reload_certificates(self) -> None:
+        """Read certificates again. Raises `SERVER_CERTIFICATE_UNUSABLE`; the old ones stay in use then."""
+
+    def close(self) -> None:
+        """Write what was submitted and give the directory up."""
+        self.runner.close()
+
+
+def open_server(
+    settings: ServerSettings, *, clock: Clock | None = None, randomness: random.Random | None = None
+) -> OpenedServer:
+    """Open the store in the data directory of `settings`, founding it where there is none.
+
+    Raises `LISTENING_FAILED`, `SERVER_CERTIFICATE_UNUSABLE`, `SEVERAL_MEMBERS_WANTED`, and what `open_runner` raises.
+    """
+    clock = clock or SystemClock()
+    directory = settings.data_directory
+    if settings.joins_existing and not (directory / MEMBER).exists():
+        raise errors.SEVERAL_MEMBERS_WANTED.error(
+            f"`{directory}` is new, but the initial cluster state is `existing`",
+            where="--initial-cluster-state",
+            why="it would have to join other members",
+            next_step="leave --initial-cluster-state out to found a store, or start real etcd to join a cluster",
+        )
+    tokens = _tokens(settings, clock)
+    listeners = listeners_of(settings)
+    _try_out(listeners)
+    runner = open_runner(
+        directory,
+        _running_options(settings),
+        clock=clock,
+        random=randomness or random.SystemRandom(),
+        disk=_disk(settings),
+        tokens=tokens,
+        compaction=_compaction(settings, clock),
+    )
+    try:
+        return OpenedServer(runner, settings, listeners)
+    except BaseException:
+        runner.close()
+        raise
+
+
+def open_backup(settings: ServerSettings, source: Path, at_revision: int | None) -> OpenedServer:
+    """Open a backup to serve it, read-only, at a revision of its history (None: the newest)."""
+    raise NotImplementedError
+
+
+def listeners_of(settings: ServerSettings) -> tuple[Listener, ...]:
+    """Where the server of `settings` listens, and what it offers there."""
+    with_http = not settings.listen_client_http_urls
+    client = Serves.GRPC | Serves.HTTP if with_http else Serves.GRPC
+    return (
+        *(_listener(url, client, settings.tls) for url in settings.listen_client_urls),
+        *(_listener(url, Serves.HTTP, settings.tls) for url in settings.listen_client_http_urls),
+        *(_listener(url, Serves.METRICS, settings.tls) for url in settings.listen_metrics_urls),
+    )
+
+
+def _listener(url: Url, serves: Serves, tls: TlsSettings) -> Listener:
+    files = _tls_files(tls) if url.secure else None
+    if url.path:
+        return Listener(unix_path=url.path, tls=files, serves=serves)
+    return Listener(host=url.host, port=url.port, tls=files, serves=serves)
+
+
+def _tls_files(tls: TlsSettings) -> TlsFiles:
+    assert tls.certificate is not None and tls.key is not None  # `resolve` has seen to it
+    return TlsFiles(
+        certificate=tls.certificate,
+        key=tls.key,
+        trusted_authority=tls.trusted_authority,
+        requires_client_certificate=tls.requires_client_certificate,
+        allowed_common_names=tls.allowed_common_names,
+        allowed_hostnames=tls.allowed_hostnames,
+        revoked=tls.revoked,
+        minimum_version=tls.minimum_version,
+        maximum_version=tls.maximum_version,
+        cipher_suites=tls.cipher_suites,
+    )
+
+
+def _try_out(listeners: Sequence[Listener]) -> None:
+    """Read the certificates and take every address once, so that nothing is founded for a server that cannot listen."""
+    for listener in listeners:
+        if listener.tls is not None:
+            ServerTls(listener.tls)
+    for listener in listeners:
+        bind(listener).close()
+
+
+def _running_options(settings: ServerSettings) -> RunningOptions:
+    founder = Founder(settings.name, settings.peer_urls, settings.cluster_token)
+    return RunningOptions(
+        store=StoreOptions(founder=founder),
+        client_urls=settings.advertise_client_urls,
+        max_request_bytes=settings.max_request_bytes,
+        max_operations=settings.max_operations,
+        quota_bytes=settings.quota_bytes,
+        election_timeout=settings.election_timeout_seconds,
+        progress_interval=settings.progress_interval_seconds,
+        snapshot_count=settings.snapshot_count,
+    )
+
+
+def _compaction(settings: ServerSettings, clock: Clock) -> AutoCompaction | None:
+    wanted = settings.auto_compaction
+    if wanted is None:
+        return None
+    if wanted.mode is CompactionMode.REVISION:
+        return RevisionCompaction(int(wanted.retention), clock.monotonic())
+    return PeriodicCompaction(wanted.retention, clock.monotonic())
+
+
+def _tokens(settings: ServerSettings, clock: Clock) -> TokenProvider:
+    if settings.auth_token == "simple":
+        return SimpleTokens(clock, random.SystemRandom(), ttl_seconds=settings.auth_token_seconds)
+    options = settings.auth_token_options
+    try:
+        lifetime = {"ttl_seconds": duration(options["ttl"])} if "ttl" in options else {}
+        return SignedTokens(
+            clock,
+            options["sign-method"],
+            private_key=_key(options.get("priv-key")),
+            public_key=_key(options.get("pub-key")),
+            **lifetime,
+        )
+    except (ValueError, OSError) as problem:
+        raise errors.SETTING_INVALID.error(
+            "`auth-token` cannot be used", where="--auth-token", why=str(problem)
+        ) from problem
+
+
+def _key(path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    with Path(path).open("rb") as file:
+        return file.read(_LARGEST_KEY_FILE)
+
+
+class _HastyDisk(LocalStoreDisk):
+    """--unsafe-no-fsync: everything is left to the kernel's own time."""
+
+    def sync(self, descriptor: int) -> None:
+        """Nothing is waited for."""
+
+    def sync_data(self, descriptor: int) -> None:
+        """Nothing is waited for."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Nothing is waited for."""
+
+
+def _disk(settings: ServerSettings) -> StoreDisk:
+    return LocalStoreDisk() if settings.waits_for_disk else _HastyDisk()
+
+
+def _spoken(serves: Serves) -> str:
+    words = {Serves.GRPC: "grpc", Serves.HTTP: "http", Serves.METRICS: "metrics"}
+    return "+".join(word for each, word in words.items() if each in serves)
+
+
+def _address(listener: Listener, port: int) -> str:
+    if listener.unix_path:
+        return listener.unix_path
+    return f"[{listener.host}]:{port}" if ":" in listener.host else f"{listener.host}:{port}"

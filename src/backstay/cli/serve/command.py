@@ -1,0 +1,139 @@
+"""`backstay serve`: settings from flags, variables or a file, then the store and its transports, until a signal.
+
+Settings are read and checked before anything is opened; a port that is taken, a certificate that is no good or a directory
+that is in use end the command with nothing changed. What it says while it serves is a log in etcd's form, on stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import backstay
+from backstay import errors
+from backstay.cli import invocation
+from backstay.cli.groups import own_command
+from backstay.cli.options import Format, dry_run_option, output_options
+from backstay.cli.serve.flags import ServeCommand, given_flags
+from backstay.server.settings import Notice, Resolved, ServerSettings, gather, resolve
+from backstay.telemetry.log import FIELDS, fields
+
+_LARGEST_FILE = 4 << 20
+
+_log = logging.getLogger(__name__)
+
+
+@own_command(
+    cls=ServeCommand,
+    examples="""
+    backstay serve --data-dir /var/lib/backstay
+    # TLS for clients, and only those with a certificate
+    backstay serve --data-dir data --listen-client-urls https://0.0.0.0:2379 --cert-file server.crt --key-file server.key \
+--trusted-ca-file ca.crt
+    # a backup as a read-only etcd, at once
+    backstay serve --from backup.db --at-revision 4711
+    backstay serve --config-file /etc/etcd/etcd.yaml
+    """,
+)
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), metavar="FILE|DIRECTORY", help="Serve this backup, read-only."
+)
+@click.option("--at-revision", type=click.IntRange(min=1), metavar="N", help="With --from: the revision to serve.")
+@click.option("--print-systemd-unit", is_flag=True, help="Print a systemd unit for these flags, and end.")
+@click.option("--version", is_flag=True, help="Print the version of etcd that is served, and end.")
+@output_options
+@dry_run_option
+def command(
+    *,
+    source: Path | None,
+    at_revision: int | None,
+    print_systemd_unit: bool,
+    version: bool,
+    dry_run: bool,
+    output: Format,
+    **etcd_flags: Any,
+) -> None:
+    """Run the embedded store: an etcd v3 server in one process.
+
+    Takes etcd's flags and ETCD_* variables, or its --config-file, unchanged. The data directory is etcd's own: real etcd
+    3.4 to 3.7 starts on it, and this starts on that of a single etcd. Clients see etcd 3.7.3.
+
+    SIGTERM and SIGINT drain; SIGHUP reads the certificates again. -o is the format of --dry-run.
+    """
+    flags = given_flags(etcd_flags)
+    if version:
+        from backstay.server.handler.context import VERSION
+
+        click.echo(f"etcd Version: {VERSION}\nbackstay Version: {backstay.__version__}")
+        return
+    if at_revision is not None and source is None:
+        raise errors.USAGE.error("--at-revision goes with --from", where="--at-revision")
+    environment = invocation.current().environment
+    given, notices = gather(flags, environment, _read_file)
+    resolved = resolve(given)
+    resolved = Resolved(resolved.settings, (*notices, *resolved.notices))
+    if print_systemd_unit:
+        from backstay.cli.serve.unit import systemd_unit
+
+        said = [f"--{name}={text}" for name, text in flags.items()]
+        click.echo(systemd_unit(sys.argv[0], ["serve", *_backup(source, at_revision), *said]), nl=False)
+    elif dry_run:
+        from backstay.cli.serve.plan import show_plan
+
+        show_plan(resolved, source, output)
+    else:
+        _serve(resolved, source, at_revision)
+
+
+def _serve(resolved: Resolved, source: Path | None, at_revision: int | None) -> None:
+    from backstay.assembly import open_backup, open_server
+    from backstay.cli.serve.log import logging_to
+    from backstay.cli.serve.process import serve
+
+    settings = resolved.settings
+    with logging_to(settings.log):
+        for notice in resolved.notices:
+            _say(notice)
+        _log.info("starting an etcd server", extra=_described(settings))
+        opened = open_backup(settings, source, at_revision) if source else open_server(settings)
+        try:
+            for finding in opened.findings:
+                _log.warning(finding.evidence, extra=fields(code=finding.code, subject=finding.subject))
+            asyncio.run(serve(opened, invocation.current().environment))
+        finally:
+            opened.close()
+
+
+def _say(notice: Notice) -> None:
+    _log.log(logging.WARNING if notice.warns else logging.INFO, notice.message, extra={FIELDS: dict(notice.fields)})
+
+
+def _described(settings: ServerSettings) -> Any:
+    return fields(
+        backstay_version=backstay.__version__,
+        name=settings.name,
+        data_dir=str(settings.data_directory),
+        listen_client_urls=[each.text for each in settings.listen_client_urls],
+        advertise_client_urls=list(settings.advertise_client_urls),
+        snapshot_count=settings.snapshot_count,
+        quota_backend_bytes=settings.quota_bytes,
+    )
+
+
+def _backup(source: Path | None, at_revision: int | None) -> Sequence[str]:
+    said = [f"--from={source}"] if source is not None else []
+    return [*said, f"--at-revision={at_revision}"] if at_revision is not None else said
+
+
+def _read_file(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise errors.SETTING_INVALID.error(f"`{path}` is no configuration file: it is too large", where=path)
+    return content
