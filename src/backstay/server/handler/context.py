@@ -11,8 +11,9 @@ from backstay.formats import protowire
 from backstay.formats.requests import Message
 from backstay.server import statuses
 from backstay.server.handler.hosting import Hosting, ServedMember
+from backstay.server.handler.service import Answer
 from backstay.server.identity import Identity as Answerer
-from backstay.server.transport import Conn, Status, Token, Transport
+from backstay.server.transport import CallId, Conn, Reply, Status, Token, Transport
 from backstay.store.apply.permissions import Identity
 from backstay.store.engine import Engine, Outcome
 from backstay.store.engine.engine import NOBODY
@@ -102,3 +103,15 @@ def status_of(problem: Refused | FormatError) -> Status:
     if isinstance(problem, Refused):
         return statuses.status_of(problem.refusal)
     return statuses.CODES["DataLoss"], f"backstay: the store is damaged: {problem}"
+
+
+def unknown(answer: Answer) -> Answer:
+    """`answer` with refusals of code Unknown: what etcd makes of them in services that are clients of its own."""
+
+    def answered(conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
+        try:
+            return answer(conn, token, body, call)
+        except Refused as refused:
+            return statuses.UNKNOWN, refused.refusal.text
+
+    return answered

@@ -9,16 +9,19 @@ from backstay.server import statuses
 from backstay.server.handler.auth import AuthService
 from backstay.server.handler.cluster import ClusterService
 from backstay.server.handler.context import HandlerContext, status_of
+from backstay.server.handler.election import ElectionService
 from backstay.server.handler.health import HealthService
 from backstay.server.handler.hosting import Hosting, ServedMember
 from backstay.server.handler.kv import KvService
 from backstay.server.handler.lease import LeaseService
+from backstay.server.handler.lock import LockService
 from backstay.server.handler.maintenance import MaintenanceService
 from backstay.server.handler.range_stream import RangeStream
 from backstay.server.handler.service import Answer, Service, StreamMethod
+from backstay.server.handler.waiting_line import WaitingLine
 from backstay.server.handler.watch import Watching
 from backstay.server.methods import Op
-from backstay.server.transport import Call, Reply, Status, StreamId, Transport
+from backstay.server.transport import Call, CallId, Reply, Status, StreamId, Transport
 from backstay.store.engine import Engine
 from backstay.store.refusals import Refused
 
@@ -35,12 +38,15 @@ class StoreHandler:
         self.watching = Watching(self.context)
         self._range_stream = RangeStream(self.context)
         self._kv = KvService(self.context)
+        self._line = WaitingLine(self.context, self.watching)
         services: tuple[Service, ...] = (
             self._kv,
             LeaseService(self.context),
             ClusterService(self.context),
             MaintenanceService(self.context),
             AuthService(self.context),
+            LockService(self.context, self._line),
+            ElectionService(self.context, self._line, self.watching),
             HealthService(self.context),
         )
         self._answers: dict[int, Answer] = {op: answer for each in services for op, answer in each.answers.items()}
@@ -89,6 +95,9 @@ class StoreHandler:
 
     def _stream_event(self, call: Call) -> None:
         event, conn, token, stream, method, body = call  # type: ignore[misc]
+        if method <= _LAST_WITH_ONE_ANSWER:
+            self._line.give_up(CallId(stream))
+            return
         handled = self._streams.get(method)
         if handled is None:
             return
