@@ -19,6 +19,7 @@ from backstay.findings import Finding
 from backstay.formats.directory import MEMBER
 from backstay.server.compacting import AutoCompaction, PeriodicCompaction, RevisionCompaction
 from backstay.server.listeners import Listener, Serves, TlsFiles
+from backstay.server.passwords import BcryptHashes
 from backstay.server.ports import bind
 from backstay.server.running import RunningOptions, StoreRunner, open_runner
 from backstay.server.settings import CompactionMode, ServerSettings, TlsSettings, Url
@@ -123,6 +124,7 @@ def open_server(
         random=randomness or random.SystemRandom(),
         disk=_disk(settings),
         tokens=tokens,
+        passwords=BcryptHashes(settings.bcrypt_cost),
         compaction=_compaction(settings, clock),
     )
     try:
