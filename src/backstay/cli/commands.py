@@ -14,6 +14,7 @@ from enum import Enum
 class Section(Enum):
     """The headings of `backstay --help` and, from `KEY_VALUE` on, of `backstay ctl --help`, in their order."""
 
+    BACKUPS = "Backups"
     SNAPSHOTS = "Snapshots"
     RUN = "Run an etcd"
     LOOK_INSIDE = "Look inside"
@@ -47,6 +48,48 @@ GROUPS: dict[str, str] = {
 """The summary of every group."""
 
 TABLE: tuple[Entry, ...] = (
+    Entry(
+        "init",
+        Section.BACKUPS,
+        "Make a repository for backups",
+        "backstay.cli.repository.init",
+    ),
+    Entry(
+        "backup",
+        Section.BACKUPS,
+        "Add a point to a repository",
+        "backstay.cli.repository.backup",
+    ),
+    Entry(
+        "list",
+        Section.BACKUPS,
+        "List the points of a repository",
+        "backstay.cli.repository.list",
+    ),
+    Entry(
+        "show",
+        Section.BACKUPS,
+        "Show one point of a repository",
+        "backstay.cli.repository.show",
+    ),
+    Entry(
+        "restore",
+        Section.BACKUPS,
+        "Bring a point back as a file or a data directory",
+        "backstay.cli.repository.restore",
+    ),
+    Entry(
+        "verify",
+        Section.BACKUPS,
+        "Say how far the points of a repository can be trusted",
+        "backstay.cli.repository.verify",
+    ),
+    Entry(
+        "check",
+        Section.BACKUPS,
+        "Check that a repository hangs together, without a key",
+        "backstay.cli.repository.check",
+    ),
     Entry(
         "snapshot save",
         Section.SNAPSHOTS,

@@ -35,4 +35,5 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.doctor.checks.space",
     "backstay.doctor.checks.sync_latency",
     "backstay.doctor.check",
+    "backstay.jobs.points.verify",
 )

@@ -1,0 +1,179 @@
+"""`backstay backup`: a point in a repository, from a living etcd, a snapshot file, or a data directory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from backstay.cli import invocation
+from backstay.cli.groups import own_command
+from backstay.cli.options import (
+    Format,
+    ask_password,
+    connection_options,
+    dry_run_option,
+    output_options,
+    reporting_options,
+)
+from backstay.cli.reach import host_root, reach
+from backstay.cli.render.plain import Plain
+from backstay.cli.render.show import show
+from backstay.cli.render.tables import pairs
+from backstay.cli.reporting import Reporting
+from backstay.cli.repository.opened import Access, opened_repository, repository_options, state_of
+from backstay.cli.repository.rendering import point_plain, point_rows
+from backstay.cli.settings import ConnectionSettings
+from backstay.clock import SystemClock
+from backstay.jobs.backup import run as backing_up
+from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
+from backstay.snapshot.opened import OpenedStore, open_directory, open_file
+from backstay.telemetry import Progress
+from backstay.values import hex_id, size_text
+
+LIVE = "live"
+
+
+@own_command(
+    examples="""
+    backstay backup /mnt/backups
+    backstay backup s3://bucket/etcd --from backup.db --cluster prod-1
+    backstay backup /mnt/backups --from /var/lib/etcd --tag before-upgrade
+    backstay backup /mnt/backups --dry-run
+    """
+)
+@connection_options
+@repository_options
+@output_options
+@reporting_options
+@dry_run_option
+@click.option(
+    "--from", "source", default=LIVE, metavar="FILE|DIR|live", help="What to back up; a living etcd if not said."
+)
+@click.option("--cluster", default="etcd", show_default=True, metavar="NAME", help="What the cluster is called.")
+@click.option("--tag", multiple=True, metavar="TEXT", help="A word to find the point by; may be repeated.")
+@click.option("--scratch", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For the snapshot.")
+@click.argument("repository", metavar="REPO")
+def command(
+    *,
+    repository: str,
+    source: str,
+    cluster: str,
+    tag: tuple[str, ...],
+    scratch: Path | None,
+    dry_run: bool,
+    connection: ConnectionSettings,
+    access: Access,
+    output: Format,
+    reporting: Reporting,
+) -> None:
+    """Add a point to the repository: everything the source holds, proven sound, stored as what is new since the last one.
+
+    The source is verified first, and a damaged one is refused. What this host remembers of its last point is in
+    --state-dir; without it everything is stored anew. No identity is needed.
+    """
+    clock = SystemClock()
+    parent = scratch or Path(access.environment.get("TMPDIR") or tempfile.gettempdir())
+    progress = reporting.watch()
+    try:
+        with opened_repository(repository, access) as opened, backing_up.scratch(parent) as place:
+            state = state_of(access, opened)
+            state.pin(opened.description.root)
+            if not opened.is_sealed:
+                reporting.warn("this repository is NOT encrypted")
+            with _opened_source(source, connection, place, progress, reporting) as (store, described):
+                wish = BackupWish(cluster, described, tag)
+                if dry_run:
+                    planned = backing_up.plan(store, wish, state, clock=clock, progress=progress)
+                    progress.finish()
+                    show(_plan_data(planned), output, lambda: _plan_text(planned))
+                    return
+                report = backing_up.run(
+                    opened, store, wish, state, clock=clock, entropy=os.urandom, spill=place, progress=progress
+                )
+    finally:
+        progress.finish()
+    show(as_data(report), output, lambda: as_text(report))
+
+
+@contextmanager
+def _opened_source(
+    source: str, connection: ConnectionSettings, place: Path, progress: Progress, reporting: Reporting
+) -> Iterator[tuple[OpenedStore, dict[str, str]]]:
+    """The store to back up, and where it came from."""
+    if source != LIVE:
+        path = Path(source)
+        with open_directory(path) if path.is_dir() else open_file(path, refuse_in_use=True) as store:
+            yield store, {"kind": "directory" if path.is_dir() else "file", "name": path.name}
+        return
+    from backstay.snapshot.save import save
+    from backstay.snapshot.save.living import living_source
+
+    reached = reach(ask_password(connection), root=host_root(invocation.current().environment))
+    for reason in reached.reasons:
+        reporting.note(reason)
+    with living_source(reached.options, clock=SystemClock(), with_others=True) as chosen:
+        reporting.note(chosen.why, endpoint=str(chosen.endpoint))
+        saved = save(place / "snapshot.db", chosen.source, progress=progress)
+        header = chosen.status.header
+    with open_file(saved.path) as store:
+        yield (
+            store,
+            {
+                "kind": "etcd",
+                "endpoint": saved.endpoint,
+                "member": hex_id(saved.member_id),
+                "cluster": hex_id(header.cluster_id),
+                "version": saved.etcd_version,
+            },
+        )
+
+
+def as_data(report: BackupReport) -> dict[str, Plain]:
+    """The point that was made, as JSON and YAML have it; keys are stable."""
+    return {
+        **point_plain(report.manifest, report.facts),
+        "new_bytes": report.new_bytes,
+        "base": bool(report.base_reason),
+        "base_reason": report.base_reason,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def as_text(report: BackupReport) -> str:
+    """The point that was made, for people."""
+    what = f"a base, because {report.base_reason}" if report.base_reason else "what is new since the last point"
+    return pairs(
+        [
+            *point_rows(report.manifest, report.facts),
+            ("Stored", f"{size_text(report.new_bytes)}: {what}"),
+            ("Seconds", f"{report.seconds:.1f}"),
+        ]
+    )
+
+
+def _plan_data(plan: BackupPlan) -> dict[str, Plain]:
+    return {
+        "cluster": plan.cluster,
+        "revision": plan.revision,
+        "compact_revision": plan.compact_revision,
+        "keys": plan.keys,
+        "records": plan.records,
+        "new_revisions": plan.new_revisions,
+        "base_reason": plan.base_reason,
+    }
+
+
+def _plan_text(plan: BackupPlan) -> str:
+    what = f"a base, because {plan.base_reason}" if plan.base_reason else f"{plan.new_revisions} new revisions"
+    return pairs(
+        [
+            ("Would back up", f"{plan.cluster} at revision {plan.revision}"),
+            ("Keys", f"{plan.keys} in {plan.records} records"),
+            ("Would store", what),
+        ]
+    )

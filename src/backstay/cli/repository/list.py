@@ -1,0 +1,78 @@
+"""`backstay list`: the points of a repository."""
+
+from __future__ import annotations
+
+import click
+
+from backstay import errors
+from backstay.cli.groups import own_command
+from backstay.cli.options import Format, output_options, reporting_options
+from backstay.cli.render.show import show
+from backstay.cli.render.tables import columns
+from backstay.cli.reporting import Reporting
+from backstay.cli.repository.opened import Access, opened_repository, repository_options
+from backstay.cli.repository.rendering import SEALED, point_plain, time_plain
+from backstay.errors import ExitStatus
+from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.repository.manifest import Manifest, PointFacts
+from backstay.repository.repository import Repository
+from backstay.values import size_text
+
+
+@own_command(
+    examples="""
+    backstay list /mnt/backups
+    backstay list s3://bucket/etcd --identity operator.key --cluster prod-1
+    backstay list /mnt/backups -o json | jq '.[-1].id'
+    """
+)
+@repository_options
+@output_options
+@reporting_options
+@click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+@click.argument("repository", metavar="REPO")
+def command(*, repository: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> int:
+    """List the points of REPO, oldest first. Without an identity times and sizes are shown, but neither revisions nor keys.
+
+    Exits with 6 where the chain of signed manifests is broken; the points that can be believed are listed first.
+    """
+    with opened_repository(repository, access) as opened:
+        catalogue = read_catalogue(opened)
+        points = [each for each in catalogue.points if cluster in ("", each.cluster)]
+        known = [(each, readable_facts(opened, each)) for each in points]
+    if not opened.is_sealed:
+        reporting.warn("this repository is NOT encrypted")
+    show([point_plain(each, facts) for each, facts in known], output, lambda: _table(known))
+    for problem in catalogue.damage:
+        raise problem
+    return ExitStatus.OK
+
+
+def readable_facts(repository: Repository, manifest: Manifest) -> PointFacts | None:
+    """What a point holds, None where no identity opens it."""
+    try:
+        return facts_of(repository, manifest)
+    except errors.BackstayError as problem:
+        if problem.kind is not errors.KEY_UNAVAILABLE:
+            raise
+        return None
+
+
+def _table(known: list[tuple[Manifest, PointFacts | None]]) -> str:
+    if not known:
+        return "No backups yet."
+    return columns(
+        ("ID", "TIME", "CLUSTER", "REVISION", "KEYS", "NEEDS", "TAGS"),
+        [
+            (
+                each.id,
+                time_plain(each.time),
+                each.cluster,
+                facts.revision if facts is not None else SEALED,
+                facts.keys if facts is not None else SEALED,
+                size_text(each.stored_bytes),
+                ",".join(facts.tags) if facts is not None else "",
+            )
+            for each, facts in known
+        ],
+    )

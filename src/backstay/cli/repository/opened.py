@@ -1,0 +1,134 @@
+"""How a command opens the repository that was named: its store, the identities at hand, and this host's state.
+
+    @repository_options      -> access: Access       (--identity, --passphrase, --state-dir)
+
+`BACKSTAY_IDENTITY` is a file, or the identity itself; `BACKSTAY_PASSPHRASE` a passphrase; `BACKSTAY_STATE_DIR` the state
+directory, which else is /var/lib/backstay for root and in the home for others.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backstay import errors
+from backstay.blobs import BlobStore, open_store, parse_location
+from backstay.blobs.retrying import RetryingStore
+from backstay.cli import invocation
+from backstay.cli.groups import CommandBody, Option, SwitchOption
+from backstay.clock import SystemClock
+from backstay.crypto.slots import AgeIdentity, read_identities
+from backstay.durable import LocalDisk
+from backstay.jobs.backup.state import WriterState
+from backstay.repository.repository import Repository, open_repository
+
+KEYS = "Keys and state"
+_SYSTEM_STATE = "/var/lib/backstay"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What was said about identities and state."""
+
+    identity_files: tuple[str, ...]
+    passphrase: str
+    state_directory: Path
+    environment: Mapping[str, str]
+
+    def identities(self) -> tuple[AgeIdentity, ...]:
+        """The identities of the files and of the environment. Raises `IDENTITY_INVALID`."""
+        found: list[AgeIdentity] = []
+        for name in self.identity_files:
+            found += read_identities(_read(Path(name)), name)
+        said = self.environment.get("BACKSTAY_IDENTITY", "")
+        if said and not self.identity_files:
+            is_itself = said.lstrip().startswith("AGE-SECRET-KEY-")
+            found += read_identities(said if is_itself else _read(Path(said)), "BACKSTAY_IDENTITY")
+        return tuple(found)
+
+
+def repository_options(function: CommandBody) -> CommandBody:
+    """Add the options that say how a repository is opened; the body gets `access`."""
+
+    @functools.wraps(function)
+    def with_access(*arguments: Any, **values: Any) -> int | None:
+        environment = invocation.current().environment
+        state = values.pop("state_dir") or environment.get("BACKSTAY_STATE_DIR") or _default_state(environment)
+        passphrase = environment.get("BACKSTAY_PASSPHRASE", "")
+        if values.pop("passphrase") and not passphrase:
+            if not sys.stdin.isatty():
+                raise errors.USAGE.error("there is no terminal to ask for the passphrase", where="--passphrase",
+                                         next_step="set BACKSTAY_PASSPHRASE")  # fmt: skip
+            passphrase = click.prompt("Passphrase", hide_input=True, err=True)
+        values["access"] = Access(values.pop("identity"), passphrase, Path(state), environment)
+        return function(*arguments, **values)
+
+    if not hasattr(with_access, "__click_params__"):
+        with_access.__click_params__ = []  # type: ignore[attr-defined]
+    with_access.__click_params__ += reversed(  # type: ignore[attr-defined]
+        [
+            Option(["--identity", "-i"], multiple=True, metavar="FILE", section=KEYS,
+                   help="Opens encrypted backups; may be repeated."),
+            SwitchOption(["--passphrase"], default=False, section=KEYS, help="Ask for the passphrase of a recipient."),
+            Option(["--state-dir"], metavar="DIR", section=KEYS, help="What this host remembers of repositories."),
+        ]
+    )  # fmt: skip
+    return with_access
+
+
+@contextmanager
+def opened_store(location: str, environment: Mapping[str, str]) -> Iterator[BlobStore]:
+    """The store at `location`; remote ones try again."""
+    where = parse_location(location)
+    with closing(open_store(where, environment)) as store:
+        yield store if where.scheme == "file" else RetryingStore(store, SystemClock(), random.Random())
+
+
+@contextmanager
+def opened_repository(location: str, access: Access) -> Iterator[Repository]:
+    """The repository at `location`, with the identities at hand, its root compared with what this host has seen."""
+    with opened_store(location, access.environment) as store:
+        repository = open_repository(store, access.identities())
+        roots = state_of(access, repository).roots()
+        if roots and not set(roots) & set(repository.description.root):
+            raise errors.REPOSITORY_ROLLED_BACK.error(
+                "this is not the repository that was here", where=store.location, why="its root key is another one"
+            )
+        if access.passphrase:
+            found = [
+                recipient.passphrase.identity(access.passphrase)
+                for recipient in repository.trust.recipients
+                if recipient.passphrase is not None
+            ]
+            repository = open_repository(store, (*access.identities(), *found))
+        yield repository
+
+
+def state_of(access: Access, repository: Repository) -> WriterState:
+    """What this host remembers of the repository."""
+    return WriterState(access.state_directory, repository.id, LocalDisk())
+
+
+def _default_state(environment: Mapping[str, str]) -> str:
+    if os.geteuid() == 0:
+        return _SYSTEM_STATE
+    base = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME") or "/") / ".local" / "state")
+    return f"{base}/backstay"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as problem:
+        raise errors.IDENTITY_INVALID.error(
+            "cannot read the identity", where=str(path), why=problem.strerror or str(problem)
+        ) from problem

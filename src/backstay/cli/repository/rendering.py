@@ -1,0 +1,76 @@
+"""What the commands about repositories print of points: as plain data with stable keys, and as rows for people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from backstay.cli.render.plain import Plain
+from backstay.repository.manifest import Manifest, PointFacts
+from backstay.values import Revision, compaction_text, size_text
+
+SEALED = "sealed"
+"""What stands where an identity would be needed."""
+
+
+def point_plain(manifest: Manifest, facts: PointFacts | None) -> dict[str, Plain]:
+    """A point; `facts` is None where no identity opens them."""
+    data: dict[str, Plain] = {
+        "id": manifest.id,
+        "lineage": manifest.lineage,
+        "sequence": manifest.sequence,
+        "time": time_plain(manifest.time),
+        "cluster": manifest.cluster,
+        "stored_bytes": manifest.stored_bytes,
+        "runs": [{"class": run.kind.label, "name": run.name, "size": run.size} for run in manifest.runs],
+        "parent": None if manifest.parent is None else f"{manifest.parent.lineage}-{manifest.parent.sequence}",
+    }
+    if facts is None:
+        return {**data, "sealed": True}
+    return {
+        **data,
+        "sealed": False,
+        "revision": facts.revision,
+        "compact_revision": facts.compact_revision,
+        "keys": facts.keys,
+        "records": facts.records,
+        "normalised": facts.normalised,
+        "state_digest": facts.state_digest,
+        "records_digest": facts.records_digest,
+        "file": {
+            "size": facts.file.size,
+            "page_size": facts.file.page_size,
+            "hash": facts.file.hash,
+            "pages_sha256": facts.file.pages_sha256,
+        },
+        "hash_kv": facts.hash_kv.hash,
+        "source": dict(facts.source),
+        "tags": list(facts.tags),
+    }
+
+
+def point_rows(manifest: Manifest, facts: PointFacts | None) -> list[tuple[str, object]]:
+    """A point, label by label."""
+    rows: list[tuple[str, object]] = [
+        ("Point", manifest.id),
+        ("Time", time_plain(manifest.time)),
+        ("Cluster", manifest.cluster),
+        ("Needs", f"{len(manifest.runs)} objects, {size_text(manifest.stored_bytes)}"),
+    ]
+    if manifest.parent is not None:
+        rows.append(("Goes on from", f"{manifest.parent.lineage}-{manifest.parent.sequence}"))
+    if facts is None:
+        return [*rows, ("Content", "sealed: give an identity to see it")]
+    return [
+        *rows,
+        ("Revision", f"{facts.revision} ({compaction_text(Revision(facts.compact_revision))})"),
+        ("Keys", f"{facts.keys} in {facts.records} records"),
+        ("File", f"{size_text(facts.file.size)}, HASH {facts.file.hash:x}"),
+        ("HashKV", facts.hash_kv.hash),
+        ("Source", ", ".join(f"{name} {value}" for name, value in facts.source.items())),
+        *((("Tags", ", ".join(facts.tags)),) if facts.tags else ()),
+    ]
+
+
+def time_plain(time: datetime) -> str:
+    """A time as every output has it; `--at` takes it."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}Z"

@@ -1,0 +1,39 @@
+"""`backstay show`: one point of a repository, with everything that is known of it."""
+
+from __future__ import annotations
+
+import click
+
+from backstay.cli.groups import own_command
+from backstay.cli.options import Format, output_options, reporting_options
+from backstay.cli.render.show import show
+from backstay.cli.render.tables import columns, pairs
+from backstay.cli.reporting import Reporting
+from backstay.cli.repository.list import readable_facts
+from backstay.cli.repository.opened import Access, opened_repository, repository_options
+from backstay.cli.repository.rendering import point_plain, point_rows
+from backstay.jobs.points.choose import LATEST, choose
+from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.values import size_text
+
+
+@own_command(
+    examples="""
+    backstay show /mnt/backups
+    backstay show /mnt/backups --at 2026-11-25T00:10 --identity operator.key -o json
+    """
+)
+@repository_options
+@output_options
+@reporting_options
+@click.option("--at", default=LATEST, show_default=True, metavar="POINT", help="latest, an id, a revision or a time.")
+@click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+@click.argument("repository", metavar="REPO")
+def command(*, repository: str, at: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> None:
+    """Show one point of REPO: what it holds, what it came from, and the objects it needs."""
+    with opened_repository(repository, access) as opened:
+        points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
+        point = choose(points, at, lambda each: facts_of(opened, each))
+        facts = readable_facts(opened, point)
+    runs = columns(("CLASS", "SIZE", "OBJECT"), [(run.kind.label, size_text(run.size), run.name) for run in point.runs])
+    show(point_plain(point, facts), output, lambda: f"{pairs(point_rows(point, facts))}\n\n{runs}")

@@ -1,0 +1,170 @@
+"""One backup: the store is inspected, its canonical file computed, its records committed as a point, and the point remembered.
+
+    inspect   structure, records, HashKV; a store that is not sound is refused
+    classify  which records are kept; the canonical file of them is built and hashed, not written
+    commit    runs and manifest (`repository.writing`)
+    remember  what the next backup goes on from
+
+Called by `backstay backup` with a store on disk: a snapshot that was just saved, an older file, or a data directory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backstay import errors
+from backstay.clock import Clock
+from backstay.findings import Finding, Severity
+from backstay.formats.hashkv import CURRENT_RULE
+from backstay.jobs.backup.state import WriterState
+from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
+from backstay.repository.repository import Entropy, Repository
+from backstay.repository.source import classify
+from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
+from backstay.snapshot.canonical import StoreContents, build_canonical
+from backstay.snapshot.inspect import Inspection, Trailer, inspect
+from backstay.snapshot.opened import OpenedStore
+from backstay.snapshot.verify import Level, judge
+from backstay.telemetry import Progress
+
+_HARMLESS = frozenset(("bbolt-freelist-damaged", "bbolt-page-lost"))
+"""Damage of the list of free pages: records are read without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupWish:
+    """What is to be backed up, under which name of a cluster. `source` says where it came from, for the record."""
+
+    cluster: str
+    source: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+    rule: BaseRule = field(default_factory=BaseRule)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """The point that was made. Sizes are bytes; `base_reason` is empty when only new records were written."""
+
+    manifest: Manifest
+    facts: PointFacts
+    new_bytes: int
+    base_reason: str
+    seconds: float
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """What a backup would do."""
+
+    cluster: str
+    revision: int
+    compact_revision: int
+    keys: int
+    records: int
+    new_revisions: int | None
+    base_reason: str
+    findings: tuple[Finding, ...]
+
+
+def plan(store: OpenedStore, wish: BackupWish, state: WriterState, *, clock: Clock, progress: Progress) -> BackupPlan:
+    """What `run` would do with this store; nothing is written. Raises `SOURCE_UNSOUND`, `STATE_UNUSABLE`."""
+    inspection, found = examine(store, progress)
+    memory = state.memory(wish.cluster)
+    reason = "nothing is remembered of an earlier one"
+    if memory is not None:
+        reason = wish.rule.reason(memory, clock.now())
+    return BackupPlan(
+        wish.cluster,
+        inspection.current_revision,
+        inspection.compact_revision,
+        inspection.records.live_key_count,
+        inspection.records.record_count,
+        None if memory is None else inspection.current_revision - memory.revision,
+        reason,
+        found,
+    )
+
+
+def run(
+    repository: Repository,
+    store: OpenedStore,
+    wish: BackupWish,
+    state: WriterState,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    spill: Path,
+    progress: Progress,
+) -> BackupReport:
+    """Make a point of `store`.
+
+    Raises `SOURCE_UNSOUND`, `SIGNING_KEY_INVALID`, `STATE_UNUSABLE`, what `repository.writing.back_up` raises, and
+    `FormatError` for a file that changed while it was read.
+    """
+    began = clock.monotonic()
+    key = state.signing_key()
+    if repository.trust.writer(key.public) is None:
+        raise errors.SIGNING_KEY_INVALID.error(
+            "the repository does not trust the key of this host", where=str(state.directory), why=key.public
+        )
+    inspection, found = examine(store, progress)
+    hash_kv = _hash_facts(store, inspection)
+    contents = StoreContents(store)
+    classification = classify(contents)
+    progress.begin("computing the file", None)
+    built = build_canonical(contents.entries(), classification.kept(contents), page_size=store.database.page_size)
+    now = clock.now()
+    committed = back_up(
+        repository,
+        contents,
+        classification,
+        BackupDraft(
+            wish.cluster,
+            FileFacts(built.pages_sha256, built.size, built.page_size, built.hash),
+            hash_kv,
+            wish.source,
+            wish.tags,
+        ),
+        state.memory(wish.cluster),
+        Writer(key, state.epoch(repository, now, entropy), now, entropy, spill, progress, wish.rule),
+    )
+    state.remember(committed.memory)
+    return _report(committed, clock.monotonic() - began, found)
+
+
+def examine(store: OpenedStore, progress: Progress) -> tuple[Inspection, tuple[Finding, ...]]:
+    """Inspect a store, and refuse one that must not be backed up. Raises `SOURCE_UNSOUND`."""
+    inspection = inspect(store, with_hash_kv=CURRENT_RULE, progress=progress)
+    level = Level.COHERENT
+    found = tuple(
+        each for check in judge(inspection, level, opening=store.findings) for each in check.findings
+        if each.code not in _HARMLESS
+    )  # fmt: skip
+    wrong = [each for each in found if each.severity is Severity.ERROR]
+    if inspection.trailer is Trailer.WRONG or wrong or inspection.nested_buckets or inspection.root_strays:
+        first = str(wrong[0]) if wrong else "it holds what no etcd writes"
+        raise errors.SOURCE_UNSOUND.error("the source is not sound", where=str(store.path), why=first)
+    return inspection, found
+
+
+def _hash_facts(store: OpenedStore, inspection: Inspection) -> HashFacts:
+    hash_kv = inspection.hash_kv
+    if hash_kv is None:
+        raise errors.SOURCE_UNSOUND.error("the HashKV of the source cannot be computed", where=str(store.path))
+    return HashFacts(hash_kv.hash, hash_kv.revision, hash_kv.compact_revision)
+
+
+def _report(committed: CommittedPoint, seconds: float, found: tuple[Finding, ...]) -> BackupReport:
+    return BackupReport(committed.manifest, committed.facts, committed.new_bytes, committed.base_reason, seconds, found)
+
+
+@contextmanager
+def scratch(parent: Path | None) -> Iterator[Path]:
+    """A private directory for a snapshot on its way, and for temporary sealed bytes; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="backstay-backup-", dir=parent) as directory:
+        yield Path(directory)

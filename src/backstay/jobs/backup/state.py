@@ -1,0 +1,152 @@
+"""What this host remembers of a repository, as files in its state directory; readable by their owner only.
+
+    STATE/<repository>/root                                     the root keys that this host has seen, one a line
+    STATE/<repository>/signing.key                              the key that signs this host's manifests
+    STATE/<repository>/epoch-<epoch>                            today's epoch key: trust number, key in hex
+    STATE/<repository>/point-<cluster>-<lineage>-<sequence>     the memory of the last point (repository.memory)
+
+Nothing is overwritten: a new file is written whole, then older ones are removed; the newest counts. Without the directory
+a host can sign nothing; without the point its next backup is a base; without the epoch a new one begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backstay import errors
+from backstay.crypto.sealing import EpochId, EpochKey
+from backstay.crypto.signing import SigningKey, read_signing_key
+from backstay.durable import Disk, write_durable
+from backstay.repository import names
+from backstay.repository.memory import WriterMemory, decode_memory, encode_memory
+from backstay.repository.repository import Entropy, Repository, new_epoch
+
+_EPOCH = re.compile(r"epoch-([0-9]{8})-([0-9a-f]{16})")
+_DIRECTORY_MODE = 0o700
+
+
+class WriterState:
+    """The state directory of one repository."""
+
+    def __init__(self, directory: Path, repository: str, disk: Disk) -> None:
+        self._directory = directory / repository
+        self._disk = disk
+
+    @property
+    def directory(self) -> Path:
+        """Where the files are."""
+        return self._directory
+
+    def found(self, key: SigningKey, roots: tuple[str, ...]) -> None:
+        """Remember a repository that this host may write to. Raises `TARGET_EXISTS`, and what writing raises."""
+        self._make()
+        write_durable(self._disk, self._directory / "signing.key", f"{key.as_text()}\n".encode())
+        self.pin(roots)
+
+    def pin(self, roots: tuple[str, ...]) -> None:
+        """Remember the root keys of a repository that is seen for the first time."""
+        self._make()
+        if not (self._directory / "root").exists():
+            write_durable(self._disk, self._directory / "root", "".join(f"{root}\n" for root in roots).encode())
+
+    def roots(self) -> tuple[str, ...]:
+        """The remembered root keys; empty where nothing is remembered."""
+        data = self._read(self._directory / "root")
+        return tuple(data.decode().split()) if data is not None else ()
+
+    def signing_key(self) -> SigningKey:
+        """The key of this host. Raises `SIGNING_KEY_INVALID`."""
+        path = self._directory / "signing.key"
+        data = self._read(path)
+        if data is None:
+            raise errors.SIGNING_KEY_INVALID.error(
+                "this host has no key to sign backups with", where=str(path), why="there is no such file"
+            )
+        return read_signing_key(data.decode("utf-8", "replace"), str(path))
+
+    def epoch(self, repository: Repository, now: datetime, entropy: Entropy) -> EpochKey | None:
+        """Today's key, remembered until the day ends; another one when the repository's trust has changed."""
+        if not repository.is_sealed:
+            return None
+        today, number = int(f"{now.astimezone(UTC):%Y%m%d}"), repository.trust.number
+        found: EpochKey | None = None
+        for path in self._files(_EPOCH):
+            match = _EPOCH.fullmatch(path.name)
+            assert match is not None
+            data = (self._read(path) or b"").split()
+            with contextlib.suppress(ValueError, IndexError):
+                if int(match[1]) == today and int(data[0]) == number and found is None:
+                    found = EpochKey(EpochId(today, bytes.fromhex(match[2])), bytes.fromhex(data[1].decode()))
+                    continue
+            # Yesterday's: after this the host cannot read what it wrote.
+            self._remove(path)
+        if found is None:
+            found = new_epoch(now, entropy)
+            content = f"{number} {found.secret.hex()}\n".encode()
+            self._make()
+            write_durable(self._disk, self._directory / f"epoch-{found.id}", content)
+        return found
+
+    def memory(self, cluster: str) -> WriterMemory | None:
+        """What is remembered of the last point of a cluster; None when nothing is. Raises `STATE_UNUSABLE`."""
+        paths = self._points(cluster)
+        if not paths:
+            return None
+        data = self._read(paths[-1])
+        return decode_memory(data, str(paths[-1])) if data is not None else None
+
+    def remember(self, memory: WriterMemory) -> None:
+        """Remember a committed point, and forget the ones before."""
+        self._make()
+        before = self._points(memory.cluster)
+        path = self._directory / f"point-{memory.cluster}-{memory.lineage}-{memory.sequence:016d}"
+        if path in before:
+            return
+        write_durable(self._disk, path, encode_memory(memory))
+        for old in before:
+            self._remove(old)
+
+    def _points(self, cluster: str) -> list[Path]:
+        pattern = re.compile(rf"point-{re.escape(cluster)}-{names.LINEAGE}-[0-9]{{16}}")
+        # By age, not by name: the newest may be of another lineage.
+        return sorted(self._files(pattern), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+    def _files(self, pattern: re.Pattern[str]) -> list[Path]:
+        try:
+            return sorted(path for path in self._directory.iterdir() if pattern.fullmatch(path.name))
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            raise self._unusable(self._directory, problem) from problem
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise self._unusable(path, problem) from problem
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+            self._disk.sync_directory(path.parent)
+        except OSError as problem:
+            raise self._unusable(path, problem) from problem
+
+    def _make(self) -> None:
+        try:
+            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+            self._directory.mkdir(exist_ok=True, mode=_DIRECTORY_MODE)
+            os.chmod(self._directory, _DIRECTORY_MODE)
+        except OSError as problem:
+            raise self._unusable(self._directory, problem) from problem
+
+    def _unusable(self, path: Path, problem: OSError) -> errors.BackstayError:
+        return errors.STATE_UNUSABLE.error(
+            "what this host remembers cannot be read or written", where=str(path), why=problem.strerror or str(problem)
+        )

@@ -1,0 +1,147 @@
+"""A point built into its canonical file, and everything the file must be compared with what the backup promised.
+
+`restore` gives a sink that writes, `verify` one that forgets. Every byte is read, opened, merged, proven by digests, put in
+the order of revisions, and built; the pages' SHA-256, etcd's HASH and HashKV must then be the recorded ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstay import errors
+from backstay.formats.hashkv import CURRENT_RULE, HashFeed
+from backstay.repository.reading import PointReader
+from backstay.repository.records import StoredRecord
+from backstay.repository.repository import Entropy
+from backstay.repository.sorting import RecordSorter, by_revision
+from backstay.snapshot.canonical import CanonicalFile, Element, build_canonical
+from backstay.telemetry import Progress
+from backstay.values import Revision
+
+_BATCH = 256
+_ADVANCE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The file, and HashKV of its records."""
+
+    file: CanonicalFile
+    hash_kv: int
+    records: int
+    missing_revisions: int
+    """Main revisions above the compact revision without a record; 0 in a sound store."""
+
+
+def rebuild(
+    point: PointReader,
+    *,
+    spill: Path,
+    entropy: Entropy,
+    progress: Progress,
+    sink: Callable[[list[bytes]], None] | None = None,
+) -> Rebuilt:
+    """Build the file of `point`. Raises `POINT_UNPROVEN` for any difference, and what reading raises."""
+    facts = point.facts
+    progress.begin("reading runs", None)
+    survivors = _Survivors(facts.compact_revision)
+    with RecordSorter(by_revision, spill, entropy) as records:
+        unreported = 0
+        for record in point.everything():
+            survivors.see(record)
+            records.add(record)
+            unreported += len(record.value)
+            if unreported >= _ADVANCE_BYTES:
+                progress.advance(unreported)
+                unreported = 0
+        progress.begin("building the file", facts.file.size)
+        feed = HashFeed(Revision(facts.revision), Revision(facts.compact_revision), None, CURRENT_RULE)
+        built = build_canonical(
+            point.entries(),
+            _fed((record for record in records), survivors, feed),
+            page_size=facts.file.page_size,
+            sink=_counted(sink, progress),
+        )
+        count = records.count
+    hash_kv = feed.result().hash
+    for what, got, wanted in (
+        ("SHA-256 of the pages", built.pages_sha256, facts.file.pages_sha256),
+        ("size", built.size, facts.file.size),
+        ("HASH", built.hash, facts.file.hash),
+        ("HashKV", hash_kv, facts.hash_kv.hash),
+    ):
+        if got != wanted:
+            raise errors.POINT_UNPROVEN.error(
+                f"the point {point.manifest.id} does not come back as it was",
+                where=point.manifest.where,
+                why=f"{what} is {got}, not {wanted}",
+            )
+    floor = max(facts.compact_revision, 1)
+    return Rebuilt(built, hash_kv, count, facts.revision - floor - survivors.recent)
+
+
+class _Survivors:
+    """Which records HashKV leaves out, learned while records pass in the order of keys.
+
+    Of the records at or below the compact revision only those count that are the newest of their key and a put; but all
+    of them where no key exists at all (formats.hashkv).
+    """
+
+    def __init__(self, compact_revision: int) -> None:
+        self._compact = compact_revision
+        self._previous: StoredRecord | None = None
+        self._superseded: set[tuple[int, int]] = set()
+        self._mains: set[int] = set()
+        self._live = 0
+
+    def see(self, record: StoredRecord) -> None:
+        previous = self._previous
+        if previous is not None and previous.key == record.key:
+            self._live -= not previous.tombstone
+            if previous.main <= self._compact:
+                self._superseded.add((previous.main, previous.sub))
+        self._live += not record.tombstone
+        if record.main > max(self._compact, 1):
+            self._mains.add(record.main)
+        self._previous = record
+
+    def counts(self, record: StoredRecord) -> bool:
+        if record.main > self._compact or not self._live:
+            return True
+        return not record.tombstone and (record.main, record.sub) not in self._superseded
+
+    @property
+    def recent(self) -> int:
+        """How many main revisions above the compact revision have a record."""
+        return len(self._mains)
+
+
+def _fed(records: Iterable[StoredRecord], survivors: _Survivors, feed: HashFeed) -> Iterator[Element]:
+    """The elements of bucket `key`, those that count fed to HashKV on their way."""
+    parts: list[bytes] = []
+    spans: list[tuple[int, int, int, int]] = []
+    at = 0
+    for record in records:
+        element = record.element
+        if survivors.counts(record):
+            key_size = len(element[0])
+            end = at + key_size + len(element[1])
+            spans.append((0, at, at + key_size, end))
+            parts += element
+            at = end
+            if len(spans) == _BATCH:
+                feed.feed(b"".join(parts), spans)
+                parts, spans, at = [], [], 0
+        yield element
+    feed.feed(b"".join(parts), spans)
+
+
+def _counted(sink: Callable[[list[bytes]], None] | None, progress: Progress) -> Callable[[list[bytes]], None]:
+    def take(pages: list[bytes]) -> None:
+        if sink is not None:
+            sink(pages)
+        progress.advance(sum(map(len, pages)))
+
+    return take

@@ -1,0 +1,232 @@
+"""How far the points of a repository can be trusted, and what is wrong: levels, each including the lower.
+
+    listed      every run is there with its size
+    intact      every run has the SHA-256 of its name; needs no identity
+    authentic   signatures and chains are right, every frame opens under its key
+    coherent    records parse and merge, no revision is missing, every digest is the recorded one
+    rebuilt     the canonical file, built into nothing, is the recorded one: its pages, HASH, HashKV
+
+A run that several points need is read once for each level. What is found about a point is a finding; only the storage's
+own failures are raised, because they say nothing about the backup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstay import errors, findings
+from backstay.findings import Finding, Severity
+from backstay.jobs.points.rebuild import rebuild
+from backstay.repository import names
+from backstay.repository.catalogue import Catalogue
+from backstay.repository.manifest import Manifest, RunReference
+from backstay.repository.reading import PointReader
+from backstay.repository.repository import Entropy, Repository
+from backstay.snapshot.verify import Level
+from backstay.telemetry import Progress
+
+_OTHER = "restore another point, or from another copy of the repository"
+
+RUN_MISSING = findings.declare(
+    "run-missing", Severity.ERROR, "An object that a backup needs is not there, or has another size.", _OTHER
+)
+RUN_CHANGED = findings.declare(
+    "run-changed", Severity.ERROR, "An object of a backup does not have the SHA-256 that its name promises.", _OTHER
+)
+POINT_UNAUTHENTIC = findings.declare(
+    "point-unauthentic",
+    Severity.ERROR,
+    "A signature, the chain of manifests, or the seal of an object is wrong: it is not what a trusted writer wrote.",
+    "find out who can write to the storage; " + _OTHER,
+)
+POINT_INCOHERENT = findings.declare(
+    "point-incoherent",
+    Severity.ERROR,
+    "The records of a backup do not fit together, or are not those that were backed up.",
+    _OTHER + "; report it, for no object is damaged",
+)
+POINT_NOT_REBUILT = findings.declare(
+    "point-not-rebuilt",
+    Severity.ERROR,
+    "The file rebuilt from a backup is not the one that was promised when it was made.",
+    _OTHER + "; report it, for no object is damaged",
+)
+POINT_SEALED = findings.declare(
+    "point-sealed",
+    Severity.WARNING,
+    "No identity opens this backup, so nothing above the level `intact` could be verified.",
+    "give an identity with --identity FILE or BACKSTAY_IDENTITY",
+)
+OBJECTS_UNUSED = findings.declare(
+    "objects-unused",
+    Severity.NOTE,
+    "Objects lie in the repository that no backup needs: a backup that was interrupted leaves such.",
+    "nothing; the sweep removes them when they are old enough",
+)
+
+_DAMAGE = (errors.OBJECT_DAMAGED, errors.OBJECT_MISSING, errors.CHAIN_BROKEN, errors.SIGNATURE_WRONG)
+
+
+@dataclass(frozen=True, slots=True)
+class PointVerification:
+    """One point: the level it reached, what was asked for, and what kept it from more."""
+
+    manifest: Manifest
+    reached: Level
+    wanted: Level
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryVerification:
+    """All points that were verified, and what concerns the repository as a whole."""
+
+    points: tuple[PointVerification, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Those of the repository, then those of the points, each once."""
+        return tuple(dict.fromkeys([*self.findings, *(finding for point in self.points for finding in point.findings)]))
+
+
+def verify(
+    repository: Repository,
+    catalogue: Catalogue,
+    points: Sequence[Manifest],
+    level: Level,
+    *,
+    spill: Path,
+    entropy: Entropy,
+    progress: Progress,
+) -> RepositoryVerification:
+    """Verify `points` up to `level`. Raises the storage's own errors."""
+    listed = {blob.name: blob.size for blob in repository.store.list(names.RUNS)}
+    verifier = _Verifier(repository, listed, spill, entropy, progress)
+    found = [POINT_UNAUTHENTIC.at(problem.where or problem.what, str(problem)) for problem in catalogue.damage]
+    used = {run.name for each in catalogue.points for run in each.runs}
+    unused = [name for name in listed if name not in used]
+    if unused and not catalogue.damage:
+        total = sum(listed[name] for name in unused)
+        found.append(OBJECTS_UNUSED.at(names.RUNS, f"{len(unused)} objects, {total} bytes"))
+    return RepositoryVerification(tuple(verifier.verify(each, level) for each in points), tuple(found))
+
+
+class _Verifier:
+    """Remembers which runs were found right at which level."""
+
+    def __init__(
+        self, repository: Repository, listed: Mapping[str, int], spill: Path, entropy: Entropy, progress: Progress
+    ) -> None:
+        self._repository, self._listed = repository, listed
+        self._spill, self._entropy, self._progress = spill, entropy, progress
+        self._intact: dict[str, Finding | None] = {}
+        self._authentic: dict[str, Finding | None] = {}
+
+    def verify(self, manifest: Manifest, wanted: Level) -> PointVerification:
+        steps: list[tuple[Level, Callable[[Manifest], list[Finding]]]] = [
+            (Level.LISTED, self._check_listed),
+            (Level.INTACT, self._check_intact),
+            (Level.AUTHENTIC, self._check_authentic),
+            (Level.COHERENT, self._check_coherent),
+            (Level.REBUILT, self._check_rebuilt),
+        ]
+        reached = Level.NONE
+        for level, check in steps:
+            if level > wanted:
+                break
+            found = check(manifest)
+            if found:
+                return PointVerification(manifest, reached, wanted, tuple(found))
+            reached = level
+        return PointVerification(manifest, reached, wanted, ())
+
+    def _check_listed(self, manifest: Manifest) -> list[Finding]:
+        return [
+            RUN_MISSING.at(run.name, "is not there" if size is None else f"has {size} bytes, not {run.size}")
+            for run in manifest.runs
+            if (size := self._listed.get(run.name)) != run.size
+        ]
+
+    def _check_intact(self, manifest: Manifest) -> list[Finding]:
+        self._progress.begin(f"hashing {manifest.id}", manifest.stored_bytes)
+        for run in manifest.runs:
+            if run.name not in self._intact:
+                self._intact[run.name] = self._hash(run)
+        return [found for run in manifest.runs if (found := self._intact[run.name]) is not None]
+
+    def _hash(self, run: RunReference) -> Finding | None:
+        digest = hashlib.sha256()
+        try:
+            with closing(self._repository.store.get(run.name)) as chunks:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    self._progress.advance(len(chunk))
+        except errors.BackstayError as problem:
+            if problem.kind is not errors.BLOB_NOT_FOUND:
+                raise
+            return RUN_MISSING.at(run.name, "is not there")
+        if digest.hexdigest() != names.run_sha256(run.name):
+            return RUN_CHANGED.at(run.name, f"its SHA-256 is {digest.hexdigest()}")
+        return None
+
+    def _check_authentic(self, manifest: Manifest) -> list[Finding]:
+        # Its signature and its place in the chain were checked when the catalogue was read.
+        def check() -> None:
+            point = PointReader(self._repository, manifest)
+            for run in manifest.runs:
+                if run.name not in self._authentic:
+                    self._progress.begin(f"opening {manifest.id}", None)
+                    self._authentic[run.name] = self._judged(lambda: point.run(run).check(), run.name)  # noqa: B023
+
+        failure = self._judged(check, manifest.where)
+        if failure is not None:
+            return [failure]
+        return [found for run in manifest.runs if (found := self._authentic[run.name]) is not None]
+
+    def _judged(self, check: Callable[[], None], subject: str) -> Finding | None:
+        try:
+            check()
+        except errors.BackstayError as problem:
+            if problem.kind is errors.KEY_UNAVAILABLE:
+                return POINT_SEALED.at(subject, str(problem))
+            if problem.kind not in _DAMAGE:
+                raise
+            return POINT_UNAUTHENTIC.at(subject, str(problem))
+        return None
+
+    def _check_coherent(self, manifest: Manifest) -> list[Finding]:
+        self._progress.begin(f"merging {manifest.id}", None)
+        try:
+            point = PointReader(self._repository, manifest)
+            mains: set[int] = set()
+            floor = max(point.facts.compact_revision, 1)
+            for record in point.everything():
+                if record.main > floor:
+                    mains.add(record.main)
+            for _ in point.state():
+                pass
+            for _ in point.entries():
+                pass
+        except errors.BackstayError as problem:
+            if problem.kind not in (*_DAMAGE, errors.POINT_UNPROVEN):
+                raise
+            return [POINT_INCOHERENT.at(manifest.where, str(problem))]
+        missing = point.facts.revision - floor - len(mains)
+        if missing > 0 and point.facts.revision > point.facts.compact_revision:
+            return [POINT_INCOHERENT.at(manifest.where, f"{missing} revisions above {floor} are missing")]
+        return []
+
+    def _check_rebuilt(self, manifest: Manifest) -> list[Finding]:
+        try:
+            point = PointReader(self._repository, manifest)
+            rebuild(point, spill=self._spill, entropy=self._entropy, progress=self._progress)
+        except errors.BackstayError as problem:
+            if problem.kind not in (*_DAMAGE, errors.POINT_UNPROVEN, errors.FORMAT_INVALID):
+                raise
+            return [POINT_NOT_REBUILT.at(manifest.where, str(problem))]
+        return []
