@@ -51,9 +51,9 @@ class RangeSet:
         return iter(self._ranges)
 
     def covers(self, wanted: KeyRange) -> bool:
-        """Whether all of `wanted`, which must not be empty, is inside."""
+        """Whether all of `wanted` is inside; of an empty range (end <= start) that is its start, as in etcd."""
         if wanted.is_empty:
-            return False
+            return self.holds(wanted.start)
         position = bisect_right(self._starts, wanted.start)
         if position == 0:
             return False

@@ -201,7 +201,8 @@ PUT_ELSEWHERE = Txn(failure=(Operation(txn=Txn(success=(Operation(put=Put(b"x"))
         (Range(b"w"), False),
         (DeleteRange(b"/app/", b"/app0", True), True),
         (DeleteRange(b"/app"), False),
-        (DeleteRange(b"/app/z", b"/app/a"), False),
+        (DeleteRange(b"/app/z", b"/app/a"), True),  # an empty range needs no more than its start
+        (DeleteRange(b"/app0", b"/app/"), False),
         (Txn((Compare(key=b"m2", version=0),), (Operation(put=Put(b"/app/y")),)), True),
         (Txn((Compare(key=b"x", version=0),)), False),
         (PUT_ELSEWHERE, False),

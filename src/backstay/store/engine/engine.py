@@ -205,6 +205,7 @@ class Engine:
 
     def leases(self, identity: Identity = NOBODY) -> list[LeaseId]:
         """All leases, those that end first in front. Raises `Refused`."""
+        require_identity(self.state, identity)
         for lease in self.state.leases.granted:
             check_attached(self.state, identity, lease, writes=False)
         return self._lessor.by_expiry()
