@@ -21,6 +21,7 @@ from backstay.store.answers import RangeAnswer
 from backstay.store.refusals import Refusal, Refused
 
 FIRST_KEYS = 10
+NO_LIMIT = (1 << 63) - 1
 SLOW_BYTES = 16 << 20
 """A stream on which more waits than this gets nothing until it has drained."""
 
@@ -95,21 +96,27 @@ class RangeStream:
         if asked.count_only:
             yield rpc.RangeStreamResponse(range_response=last).SerializeToString()
             return
-        wanted = min(asked.limit, counted.total) if asked.limit > 0 else counted.total
-        last.more = wanted < counted.total
+        wanted = asked.limit if asked.limit > 0 else NO_LIMIT
         half = self._context.engine.options.max_request_bytes // 2
-        sent, keys, key = 0, FIRST_KEYS, asked.key
-        while sent < wanted:
-            keys = min(keys, wanted - sent)
-            page = requests.Range(key, asked.range_end, keys, at, keys_only=asked.keys_only)
+        sent, keys, key, is_last = 0, FIRST_KEYS, asked.key, False
+        while not is_last:
+            # Without an order, a target other than the key sorts each chunk by itself, as in etcd: hence the target here.
+            limit = min(keys, wanted - sent)
+            page = requests.Range(
+                key, asked.range_end, limit, at, sort_target=asked.sort_target, keys_only=asked.keys_only
+            )
             # A compaction may have passed meanwhile: then this raises, and the stream ends with that.
             answer = reading.read_range(self._context.engine.state, page)
             sent += len(answer.items)
-            chunk = rpc.RangeResponse() if sent < wanted else last
+            key = answer.items[-1].key + b"\0" if answer.items else key
+            is_last = not answer.more or sent >= wanted
+            chunk = rpc.RangeResponse()
+            if is_last:
+                chunk, last.more, last.count = last, answer.more, sent
+                if answer.more:
+                    rest = requests.Range(key, asked.range_end, revision=at, count_only=True)
+                    last.count += reading.read_range(self._context.engine.state, rest).total
             chunk.kvs.extend(map(encode_pair, answer.items))
             encoded = rpc.RangeStreamResponse(range_response=chunk).SerializeToString()
             yield encoded
-            key = answer.items[-1].key + b"\0"
             keys = keys * 2 if len(encoded) < half else max(1, keys // 2) if len(encoded) > 4 * half else keys
-        if not wanted:
-            yield rpc.RangeStreamResponse(range_response=last).SerializeToString()
