@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -38,8 +39,9 @@ _CURVE_BYTES = {"256": 32, "384": 48, "512": 66}
 
 
 class SignedTokens:
-    """JWT by one method. Keys are PEM, for the HS methods the shared secret itself; without `private_key` tokens are
-    only checked. Raises `ValueError` for a method or keys that do not fit."""
+    """JWT by one method. Keys are PEM, for the HS methods the shared secret itself; a certificate stands for its public
+    key, as in etcd. Without `private_key` tokens are only checked. Raises `ValueError` for a method or keys that do not fit.
+    """
 
     def __init__(
         self,
@@ -61,10 +63,10 @@ class SignedTokens:
             self._private = self._public = private_key or public_key
         else:
             if private_key is not None:
-                self._private = serialization.load_pem_private_key(private_key, None)
+                self._private = _private_key(private_key)
                 self._public = self._private.public_key()
             if public_key is not None:
-                self._public = serialization.load_pem_public_key(public_key)
+                self._public = _public_key(public_key)
             kinds = {"RS": rsa.RSAPublicKey, "PS": rsa.RSAPublicKey, "ES": ec.EllipticCurvePublicKey}
             if self._public is not None and not isinstance(
                 self._public, kinds.get(method[:2], ed25519.Ed25519PublicKey)
@@ -134,6 +136,19 @@ class SignedTokens:
         except InvalidSignature:
             return False
         return True
+
+
+def _private_key(pem: bytes) -> Any:
+    try:
+        return serialization.load_pem_private_key(pem, None)
+    except TypeError as problem:  # it is encrypted
+        raise ValueError(str(problem)) from problem
+
+
+def _public_key(pem: bytes) -> Any:
+    if b"-----BEGIN CERTIFICATE-----" in pem:
+        return x509.load_pem_x509_certificate(pem).public_key()
+    return serialization.load_pem_public_key(pem)
 
 
 def _padding(family: str, digest: hashes.HashAlgorithm, *, verifies: bool) -> padding.AsymmetricPadding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -65,3 +66,17 @@ def test_a_key_that_does_not_fit_is_refused() -> None:
         SignedTokens(HandClock(), "ES256", private_key=pem("RS256"))
     with pytest.raises(ValueError, match="unknown signing method"):
         SignedTokens(HandClock(), "none", private_key=b"secret")
+
+
+def test_a_certificate_stands_for_its_public_key() -> None:
+    certificate = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("server", key_type=trustme.KeyType.RSA)
+    private, public = certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes()
+    token = SignedTokens(HandClock(), "RS256", private_key=private, public_key=public).issue("alice", 3, 1)
+    assert SignedTokens(HandClock(), "RS256", public_key=public).identify(token, 3) == ("alice", 3)
+
+
+def test_an_encrypted_key_is_refused() -> None:
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    private = RSA.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    with pytest.raises(ValueError, match="encrypted"):
+        SignedTokens(HandClock(), "RS256", private_key=private)
