@@ -1,6 +1,7 @@
 """Finding a real etcd on this machine: the program that proves a restored directory by starting on it.
 
-Called by drill and recover. Nothing is installed or fetched; what is not there is reported with where it was looked for.
+Called by drill, recover and `cluster up`. Nothing is installed or fetched; what is not there is reported with where it was
+looked for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from backstay import errors
 
 USUAL_PLACES = ("/usr/local/bin/etcd", "/usr/bin/etcd", "/opt/etcd/etcd", "/opt/bin/etcd")
 ANSWER_SECONDS = 20.0
+
+_RELEASE = re.compile(r"etcd-(\d+\.\d+\.\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,23 @@ def find_etcd(named: Path | None, search_path: str, also: Iterable[Path] = ()) -
         if version is not None:
             return EtcdProgram(path, version)
     return None
+
+
+def cached_etcds(cache: Path) -> tuple[Path, ...]:
+    """The programs that `make peers` has put into `cache` (`etcd-VERSION/etcd`), the newest release first."""
+    found = [(match[1], path) for path in cache.glob("etcd-*/etcd") if (match := _RELEASE.fullmatch(path.parent.name))]
+    return tuple(path for _, path in sorted(found, key=lambda each: version_numbers(each[0]), reverse=True))
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """`3.7.3` as numbers that can be compared."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def etcd_environment() -> dict[str, str]:
+    """The environment for an etcd that takes its settings from its flags alone, on any machine."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD")}
+    return environment | {"ETCD_UNSUPPORTED_ARCH": os.uname().machine}
 
 
 def _version(path: Path) -> str | None:

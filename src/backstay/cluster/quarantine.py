@@ -8,7 +8,6 @@ alone has no quorum.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from backstay import errors
 from backstay.clock import Clock
-from backstay.cluster.etcd_program import EtcdProgram
+from backstay.cluster.etcd_program import EtcdProgram, etcd_environment
 from backstay.errors import BackstayError
 from backstay.etcd.client import Client
 from backstay.etcd.connection import ConnectionOptions
@@ -84,15 +83,13 @@ def _launch(
         f"--listen-peer-urls={peer_url}",
         "--logger=zap",
     ]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ETCD")}
-    environment["ETCD_UNSUPPORTED_ARCH"] = os.uname().machine
     with log_path.open("wb") as log:
         return subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=etcd_environment(),
             start_new_session=True,
         )
 

@@ -80,6 +80,14 @@ STREAM_BROKEN = declare(
     "try again; the member may have restarted",
     retryable=True,
 )
+SESSION_ENDED = declare(
+    "session-ended",
+    ExitStatus.ERROR,
+    Side.CLUSTER,
+    "The lease of a session ended while its lock or its election was waited for.",
+    "try again, with a longer time to live if the connection is slow",
+    retryable=True,
+)
 NO_HEALTHY_ENDPOINT = declare(
     "no-healthy-endpoint",
     ExitStatus.SOURCE_UNREACHABLE,
@@ -124,4 +132,41 @@ PKI_UNFIT = declare(
     "The files of a certificate directory do not fit together: a key is missing or another's, an authority cannot sign, or "
     "two generations are mixed. Nothing was written.",
     "move the files that do not belong there aside, or use another directory; `backstay pki show DIR` lists them",
+)
+CLUSTER_ABSENT = declare(
+    "cluster-absent",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "There is no cluster of this machine in that directory: it has no `cluster.json`.",
+    "name its directory with --directory, or make one with `backstay cluster up`",
+)
+CLUSTER_DIFFERS = declare(
+    "cluster-differs",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The directory has a cluster already, and it is not the one that was asked for.",
+    "leave the options out to start that one, or choose another --directory; `backstay cluster down --purge` removes it",
+)
+CLUSTER_BUSY = declare(
+    "cluster-busy",
+    ExitStatus.TRANSIENT,
+    Side.YOU,
+    "Another command is bringing this cluster up or down.",
+    "wait until it has ended",
+    retryable=True,
+)
+CLUSTER_NOT_READY = declare(
+    "cluster-not-ready",
+    ExitStatus.TRANSIENT,
+    Side.CLUSTER,
+    "A member of a cluster on this machine does not serve, does not join, or does not end in time.",
+    "read its log; the same command goes on where it stopped, `backstay cluster down` ends all members",
+    retryable=True,
+)
+ETCD_PROGRAM_OLD = declare(
+    "etcd-program-old",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The data was written by a newer release than the etcd that shall start on it; etcd refuses that.",
+    "name a newer etcd with --etcd",
 )

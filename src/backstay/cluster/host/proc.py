@@ -101,6 +101,14 @@ def is_running(proc: Path, pid: int) -> bool:
         return False
 
 
+def start_ticks(proc: Path, pid: int) -> int | None:
+    """When the process was started, in clock ticks after boot: with its id, this names one process of a boot."""
+    try:
+        return int(_stat_fields(proc / str(pid))[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def _address(word: str) -> str:
     raw = bytes.fromhex(word)
     if sys.byteorder == "little":

@@ -1,0 +1,3 @@
+"""`backstay cluster ...`: one module per command."""
+
+__all__: list[str] = []
