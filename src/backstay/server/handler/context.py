@@ -65,11 +65,15 @@ class HandlerContext:
         try:
             outcome = self.engine.execute(body, identity)
         except Refused:
-            self.entries += self.engine.take_raised()
+            self.note_raised()
             raise
         if outcome.entry is not None:
             self.entries.append(outcome.entry)
         return outcome
+
+    def note_raised(self) -> None:
+        """After a refusal: the alarm that it raised is an entry too, and its place is here."""
+        self.entries += self.engine.take_raised()
 
     def take_entries(self) -> list[bytes]:
         """The entries noted since the last call."""

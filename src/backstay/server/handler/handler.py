@@ -76,6 +76,7 @@ class StoreHandler:
                 else:
                     self._stream_event(call)
             except (Refused, FormatError) as problem:
+                self.context.note_raised()
                 reply = status_of(problem)
             except DecodeError as problem:
                 reply = _undecodable(problem)

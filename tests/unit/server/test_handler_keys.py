@@ -1,0 +1,190 @@
+"""KV through the handler: the short ways answer and journal what the general way does; headers; streams of ranges."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats import requests
+from backstay.formats.requests import decode_request
+from backstay.server.methods import Op
+from backstay.server.transport import COUNT_ONLY, KEYS_ONLY, PREV_KV, SORT_ORDER_SHIFT, SORT_TARGET_SHIFT
+from tests.unit.server.served import CLUSTER, MEMBER, TERM, Served
+
+
+def update(key: bytes, mod_revision: int, value: bytes) -> rpc.TxnRequest:
+    condition = rpc.Compare(target=rpc.Compare.MOD, key=key, mod_revision=mod_revision)
+    put = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value))
+    read = rpc.RequestOp(request_range=rpc.RangeRequest(key=key))
+    return rpc.TxnRequest(compare=[condition], success=[put], failure=[read])
+
+
+def in_general(request: rpc.TxnRequest) -> rpc.TxnRequest:
+    """The same, with a field that the shape does not have, and that changes nothing."""
+    copy = rpc.TxnRequest()
+    copy.CopyFrom(request)
+    copy.failure[0].request_range.serializable = True
+    return copy
+
+
+def test_a_header_names_cluster_member_revision_and_term() -> None:
+    served = Served()
+    served.put(b"a", b"1")
+    deleted = served.ask(Op.DELETE_RANGE, rpc.DeleteRangeRequest(key=b"a", prev_kv=True), rpc.DeleteRangeResponse)
+    header = rpc.ResponseHeader(cluster_id=CLUSTER, member_id=MEMBER, revision=3, raft_term=TERM)
+    assert deleted.header == header and deleted.deleted == 1 and deleted.prev_kvs[0].value == b"1"
+    assert served.handler.context.header_bytes(3) == header.SerializeToString()
+    members = served.ask(Op.MEMBER_LIST, rpc.MemberListRequest(), rpc.MemberListResponse)
+    assert members.header.revision == 0 and members.header.raft_term == TERM
+
+
+def test_puts_and_ranges_as_tuples() -> None:
+    served = Served()
+    assert served.put(b"a", b"1") == 2 and served.put(b"b", b"2") == 3
+    replaced = served.put(b"a", b"3", bits=PREV_KV)
+    assert isinstance(replaced, bytes)
+    assert rpc.PutResponse.FromString(replaced).prev_kv.value == b"1"
+    assert served.range(b"a") == (4, [(b"a", 2, 4, 2, b"3", 0)], False, 1)
+    assert served.range(b"a", revision=2) == (4, [(b"a", 2, 2, 1, b"1", 0)], False, 1)
+    assert served.range(b"a", b"\0", limit=1) == (4, [(b"a", 2, 4, 2, b"3", 0)], True, 2)
+    assert served.range(b"a", b"\0", bits=COUNT_ONLY) == (4, [], False, 2)
+    descending = 2 << SORT_ORDER_SHIFT | 3 << SORT_TARGET_SHIFT | KEYS_ONLY
+    reply = served.range(b"a", b"\0", bits=descending)
+    assert isinstance(reply, tuple) and len(reply) == 4 and [row.key for row in reply[1]] == [b"a", b"b"]
+    assert len(served.journal) == 3
+
+
+def test_the_list_is_handled_in_order() -> None:
+    served = Served()
+    call = (Op.PUT, 1, None, b"a", b"1", 0, 0)
+    read = (Op.RANGE, 1, None, b"a", b"", 0, 0, 0)
+    replies = served.handle(read, call, read)  # type: ignore[arg-type]
+    assert replies == [(1, [], False, 0), 2, (2, [(b"a", 2, 2, 1, b"1", 0)], False, 1)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 200, 20_000, 70_000])
+def test_kubernetes_update_answers_and_journals_as_any_transaction(size: int) -> None:
+    short, general = Served(), Served()
+    key = b"/registry/" + b"k" * (size % 300)
+    for mod_revision, value in [(0, b"a" * size), (2, b"b" * size), (1, b"c"), (3, b"")]:
+        request = update(key, mod_revision, value)
+        one = short.ask(Op.TXN, request, rpc.TxnResponse)
+        other = general.ask(Op.TXN, in_general(request), rpc.TxnResponse)
+        assert one == other
+    del general.journal[2]  # what changed nothing is journalled by the general way only
+    for entry, longer in zip(short.journal, general.journal, strict=True):
+        body = decode_request(longer).body
+        assert isinstance(body, requests.Txn)
+        plain = requests.Operation(range=requests.Range(key))
+        assert decode_request(entry).body == requests.Txn(body.compare, body.success, (plain,))
+
+
+def test_only_the_exact_shape_goes_the_short_way() -> None:
+    """Random variations: whatever is recognised must mean the same, so answers and contents stay equal."""
+    chosen = random.Random(7)
+    short, general = Served(), Served()
+    for _ in range(400):
+        request = update(chosen.choice((b"a", b"b")), chosen.randrange(6), chosen.choice((b"", b"x", b"yy")))
+        for change in chosen.sample(range(8), chosen.randrange(3)):
+            if change == 0:
+                request.compare[0].result = chosen.randrange(4)  # type: ignore[assignment]
+            elif change == 1:
+                request.compare[0].ClearField("mod_revision")
+            elif change == 2:
+                request.compare[0].version = chosen.randrange(3)
+            elif change == 3:
+                request.success[0].request_put.prev_kv = True
+            elif change == 4:
+                request.failure[0].request_range.limit = 1
+            elif change == 5:
+                request.compare[0].range_end = b"\0"
+            elif change == 6:
+                request.success[0].request_put.key = chosen.choice((b"a", b"b"))
+            else:
+                request.failure[0].request_range.count_only = True
+        one = short.ask(Op.TXN, request, rpc.TxnResponse)
+        request.compare.add(target=rpc.Compare.CREATE, key=b"never", create_revision=0)  # holds, and spoils the shape
+        assert one == general.ask(Op.TXN, request, rpc.TxnResponse)
+
+
+def test_a_nested_transaction_has_etcds_headers() -> None:
+    served = Served()
+    inner = rpc.TxnRequest(success=[rpc.RequestOp(request_put=rpc.PutRequest(key=b"b"))])
+    outer = rpc.TxnRequest(
+        success=[
+            rpc.RequestOp(request_range=rpc.RangeRequest(key=b"a")),
+            rpc.RequestOp(request_put=rpc.PutRequest(key=b"a")),
+            rpc.RequestOp(request_txn=inner),
+            rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=b"zz")),
+        ]
+    )
+    answer = served.ask(Op.TXN, outer, rpc.TxnResponse)
+    read, put, nested, deleted = answer.responses
+    assert read.response_range.header == rpc.ResponseHeader(revision=1)
+    assert put.response_put.header == rpc.ResponseHeader(revision=2)
+    assert nested.response_txn.HasField("header") and nested.response_txn.header == rpc.ResponseHeader()
+    assert deleted.response_delete_range.header == rpc.ResponseHeader(revision=2)
+
+
+def test_a_physical_compaction_is_answered_when_memory_is_clean() -> None:
+    served = Served()
+    for number in range(5_000):
+        served.put(b"%d" % (number % 2_500), b"v")
+    request = rpc.CompactionRequest(revision=5_001, physical=True)
+    assert served.handle((Op.COMPACT, 1, None, request.SerializeToString(), 9)) == [None]  # type: ignore[arg-type]
+    assert not served.transport.answered
+    served.run_posted()
+    assert isinstance(served.transport.answered[9], bytes)  # type: ignore[index]
+    assert served.engine.state.record_count == 2_500
+
+
+def test_a_stream_of_chunks_is_the_range_cut_into_growing_pieces() -> None:
+    served = Served()
+    for number in range(100):
+        served.put(b"%03d" % number, b"v" * 50)
+    stream = served.open(Op.RANGE_STREAM, rpc.RangeRequest(key=b"0", range_end=b"9"))
+    served.put(b"099x", b"later")
+    served.run_posted()
+    chunks = [each.range_response for each in served.received(stream, rpc.RangeStreamResponse)]
+    assert [len(chunk.kvs) for chunk in chunks] == [10, 20, 40, 30]
+    assert [chunk.HasField("header") for chunk in chunks] == [False, False, False, True]
+    assert chunks[-1].count == 100 and chunks[-1].header.revision == 101
+    merged = rpc.RangeResponse()
+    for chunk in chunks:
+        merged.MergeFrom(chunk)
+    asked = rpc.RangeRequest(key=b"0", range_end=b"9", revision=101)
+    whole = served.ask(Op.RANGE, asked, rpc.RangeResponse)
+    assert list(merged.kvs) == list(whole.kvs)
+    assert served.transport.finished[stream] == (0, "")
+
+
+def test_a_stream_of_chunks_ends_with_a_compaction_that_passes_it_and_refuses_orders() -> None:
+    served = Served()
+    for number in range(100):
+        served.put(b"%03d" % number)
+    stream = served.open(Op.RANGE_STREAM, rpc.RangeRequest(key=b"0", range_end=b"9"))
+    served.put(b"zz")
+    served.ask(Op.COMPACT, rpc.CompactionRequest(revision=102), rpc.CompactionResponse)
+    served.run_posted()
+    assert served.transport.finished[stream] == (11, "etcdserver: mvcc: required revision has been compacted")
+    ordered = served.open(Op.RANGE_STREAM, rpc.RangeRequest(key=b"0", sort_order=rpc.RangeRequest.DESCEND))
+    assert served.transport.finished[ordered] == (12, "RangeStream does not support custom sort orders")
+    bounded = served.open(Op.RANGE_STREAM, rpc.RangeRequest(key=b"0", min_mod_revision=3))
+    assert served.transport.finished[bounded] == (12, "RangeStream does not support revision filters")
+
+
+def test_a_slow_reader_of_chunks_is_waited_for() -> None:
+    served = Served()
+    for number in range(30):
+        served.put(b"%03d" % number)
+    served.transport.backlog = 64 << 20
+    stream = served.open(Op.RANGE_STREAM, rpc.RangeRequest(key=b"0", range_end=b"9"))
+    served.run_posted()
+    served.tick()
+    assert not served.received(stream, rpc.RangeStreamResponse)
+    served.transport.backlog = 0
+    served.tick()
+    served.run_posted()
+    assert len(served.received(stream, rpc.RangeStreamResponse)) == 2
