@@ -1,7 +1,7 @@
 """How far the points of a repository can be trusted, and what is wrong: levels, each including the lower.
 
-    listed      every run is there with its size
-    intact      every run has the SHA-256 of its name; needs no identity
+    listed      every run and every slot of its epoch is there with its size
+    intact      every run has the SHA-256 of its name, every slot the recorded one; needs no identity
     authentic   signatures and chains are right, every frame opens under its key
     coherent    records parse and merge, no revision is missing, every digest is the recorded one
     rebuilt     the canonical file, built into nothing, is the recorded one: its pages, HASH, HashKV
@@ -23,7 +23,7 @@ from backstay.findings import Finding, Severity
 from backstay.jobs.points.rebuild import rebuild
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue
-from backstay.repository.manifest import Manifest, RunReference
+from backstay.repository.manifest import Manifest
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Entropy, Repository
 from backstay.snapshot.verify import Level
@@ -105,14 +105,14 @@ def verify(
     progress: Progress,
 ) -> RepositoryVerification:
     """Verify `points` up to `level`. Raises the storage's own errors."""
-    listed = {blob.name: blob.size for blob in repository.store.list(names.RUNS)}
+    listed = {blob.name: blob.size for prefix in (names.RUNS, names.KEYS) for blob in repository.store.list(prefix)}
     verifier = _Verifier(repository, listed, spill, entropy, progress)
     found = [POINT_UNAUTHENTIC.at(problem.where or problem.what, str(problem)) for problem in catalogue.damage]
-    used = {run.name for each in catalogue.points for run in each.runs}
+    used = {part.name for each in catalogue.points for part in (*each.runs, *each.slots)}
     unused = [name for name in listed if name not in used]
     if unused and not catalogue.damage:
         total = sum(listed[name] for name in unused)
-        found.append(OBJECTS_UNUSED.at(names.RUNS, f"{len(unused)} objects, {total} bytes"))
+        found.append(OBJECTS_UNUSED.at("repository", f"{len(unused)} objects, {total} bytes"))
     return RepositoryVerification(tuple(verifier.verify(each, level) for each in points), tuple(found))
 
 
@@ -147,31 +147,33 @@ class _Verifier:
 
     def _check_listed(self, manifest: Manifest) -> list[Finding]:
         return [
-            RUN_MISSING.at(run.name, "is not there" if size is None else f"has {size} bytes, not {run.size}")
-            for run in manifest.runs
-            if (size := self._listed.get(run.name)) != run.size
+            RUN_MISSING.at(part.name, "is not there" if size is None else f"has {size} bytes, not {part.size}")
+            for part in (*manifest.runs, *manifest.slots)
+            if (size := self._listed.get(part.name)) != part.size
         ]
 
     def _check_intact(self, manifest: Manifest) -> list[Finding]:
         self._progress.begin(f"hashing {manifest.id}", manifest.stored_bytes)
-        for run in manifest.runs:
-            if run.name not in self._intact:
-                self._intact[run.name] = self._hash(run)
-        return [found for run in manifest.runs if (found := self._intact[run.name]) is not None]
+        parts = [(run.name, names.run_sha256(run.name)) for run in manifest.runs]
+        parts += [(slot.name, slot.sha256) for slot in manifest.slots]
+        for name, sha256 in parts:
+            if name not in self._intact:
+                self._intact[name] = self._hash(name, sha256)
+        return [found for name, _ in parts if (found := self._intact[name]) is not None]
 
-    def _hash(self, run: RunReference) -> Finding | None:
+    def _hash(self, name: str, sha256: str) -> Finding | None:
         digest = hashlib.sha256()
         try:
-            with closing(self._repository.store.get(run.name)) as chunks:
+            with closing(self._repository.store.get(name)) as chunks:
                 for chunk in chunks:
                     digest.update(chunk)
                     self._progress.advance(len(chunk))
         except errors.BackstayError as problem:
             if problem.kind is not errors.BLOB_NOT_FOUND:
                 raise
-            return RUN_MISSING.at(run.name, "is not there")
-        if digest.hexdigest() != names.run_sha256(run.name):
-            return RUN_CHANGED.at(run.name, f"its SHA-256 is {digest.hexdigest()}")
+            return RUN_MISSING.at(name, "is not there")
+        if digest.hexdigest() != sha256:
+            return RUN_CHANGED.at(name, f"its SHA-256 is {digest.hexdigest()}")
         return None
 
     def _check_authentic(self, manifest: Manifest) -> list[Finding]:
