@@ -28,6 +28,15 @@ from backstay.cli.options import UnsupportedOutputFormat
 from backstay.cli.statuses import ExitStatuses, Failure
 from backstay.errors import BackstayError
 
+
+class EtcdctlFailure(click.ClickException):
+    """What etcdctl says in one line where it fails, and its exit status; printed as it is, without an explanation."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 _CREDENTIALS = (errors.CREDENTIALS_INVALID, errors.CREDENTIALS_UNREADABLE)
 _KIND_BY_ERRNO: Mapping[int, errors.ErrorKind] = {
     errno.ENOENT: errors.SOURCE_NOT_FOUND,
@@ -48,6 +57,8 @@ _KIND_BY_ERRNO: Mapping[int, errors.ErrorKind] = {
 
 def describe(failure: BaseException) -> BackstayError:
     """`failure` as one of the declared errors; a defect becomes `errors.UNEXPECTED`."""
+    if isinstance(failure, EtcdctlFailure) and isinstance(failure.__cause__, BackstayError):
+        return failure.__cause__
     if isinstance(failure, BackstayError):
         return failure
     if isinstance(failure, click.ClickException):
@@ -65,13 +76,18 @@ def describe(failure: BaseException) -> BackstayError:
 
 def exit_status(failure: BaseException, command: click.Command | None) -> int:
     """The exit status for `failure` of `command`; None is where no command was recognised."""
+    if isinstance(failure, EtcdctlFailure):
+        return failure.status
     error = describe(failure)
     statuses = command.statuses if isinstance(command, Command) else None
     return int(error.kind.exit_status) if statuses is None else _etcd_status(failure, error, statuses)
 
 
-def wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether errors are to be JSON; read off the raw arguments, because they may be what is wrong."""
+def wants_json(failure: BaseException, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether an error is to be JSON; read off the raw arguments, because they may be what is wrong.
+
+    What etcdctl says stays text with `-w json`, as there.
+    """
     log_format = output = ""
     before_end = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     for text, following in zip(before_end, [*before_end[1:], ""], strict=True):
@@ -83,11 +99,14 @@ def wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool
         elif text in ("-ojson", "-wjson"):
             output = "json"
     log_format = log_format or environment.get("BACKSTAY_LOG_FORMAT", "")
-    return log_format == "json" or (not log_format and output == "json")
+    follows_output = not log_format and not isinstance(failure, EtcdctlFailure)
+    return log_format == "json" or (follows_output and output == "json")
 
 
 def render(failure: BaseException, *, status: int, as_json: bool, with_traceback: bool) -> str:
     """The text for stderr, without the last line break."""
+    if isinstance(failure, EtcdctlFailure) and not as_json:
+        return f"Error: {failure.message}"
     error = describe(failure)
     trace = "".join(traceback.format_exception(failure)) if error.kind is errors.UNEXPECTED else ""
     if as_json:

@@ -84,7 +84,7 @@ def _report(caught: BaseException, arguments: Sequence[str], invocation: Invocat
     text = failure.render(
         caught,
         status=status,
-        as_json=failure.wants_json(arguments, invocation.environment),
+        as_json=failure.wants_json(caught, arguments, invocation.environment),
         with_traceback="--debug" in arguments or bool(invocation.environment.get("BACKSTAY_DEBUG")),
     )
     try:

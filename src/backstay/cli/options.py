@@ -78,10 +78,10 @@ def connection_options(function: CommandBody) -> CommandBody:
 
     @functools.wraps(function)
     def with_connection(*arguments: Any, **values: Any) -> int | None:
-        values["connection"] = resolve(_flags(click.get_current_context()), invocation.current().environment)
+        values["connection"] = resolve(given_flags(click.get_current_context()), invocation.current().environment)
         return function(*arguments, **values)
 
-    return _attach(with_connection, connection_parameters())
+    return attach(with_connection, connection_parameters())
 
 
 def output_options(function: CommandBody) -> CommandBody:
@@ -108,7 +108,7 @@ def reporting_options(function: CommandBody) -> CommandBody:
 
     @functools.wraps(function)
     def with_reporting(*arguments: Any, **values: Any) -> int | None:
-        flags = _flags(click.get_current_context())
+        flags = given_flags(click.get_current_context())
         environment = invocation.current().environment
         log_format = flags.get("log_format", (environment.get("BACKSTAY_LOG_FORMAT") or LogFormat.TEXT.value,))[-1]
         if log_format not in {each.value for each in LogFormat}:
@@ -121,25 +121,25 @@ def reporting_options(function: CommandBody) -> CommandBody:
         )
         return function(*arguments, **values)
 
-    return _attach(with_reporting, reporting_parameters())
+    return attach(with_reporting, reporting_parameters())
 
 
 def dry_run_option(function: CommandBody) -> CommandBody:
     """Add --dry-run; the body gets `dry_run`."""
     parameter = Option(["--dry-run"], is_flag=True, help="Print the plan and change nothing.")
-    return _attach(function, [parameter])
+    return attach(function, [parameter])
 
 
 def yes_option(function: CommandBody) -> CommandBody:
     """Add --yes; the body gets `yes`."""
-    return _attach(function, [Option(["--yes", "-y"], is_flag=True, help="Do not ask before acting.")])
+    return attach(function, [Option(["--yes", "-y"], is_flag=True, help="Do not ask before acting.")])
 
 
 def switch_option(*names: str, help: str, default: bool = False) -> Callable[[CommandBody], CommandBody]:
     """Add a boolean that may be written `--flag`, `--flag=true` or `--flag=false`, as Go's flags are."""
 
     def decorate(function: CommandBody) -> CommandBody:
-        return _attach(function, [SwitchOption(list(names), help=help, default=default, show_default=False)])
+        return attach(function, [SwitchOption(list(names), help=help, default=default, show_default=False)])
 
     return decorate
 
@@ -160,14 +160,14 @@ def ask_password(connection: ConnectionSettings) -> ConnectionSettings:
 
 def shared_parameters() -> list[click.Parameter]:
     """What every group accepts, hidden, because etcdctl's users write it before the command."""
-    output = _collecting(["--write-out", "-w", "--output", "-o", "output"], "output", hidden=True)
+    output = collecting(["--write-out", "-w", "--output", "-o", "output"], "output", hidden=True)
     return [*connection_parameters(hidden=True), output, *reporting_parameters(hidden=True)]
 
 
 def connection_parameters(*, hidden: bool = False) -> list[click.Parameter]:
     """etcdctl's connection options, in its spelling."""
-    add = functools.partial(_collecting, section=CONNECTION, hidden=hidden)
-    switch = functools.partial(_collecting, section=CONNECTION, hidden=hidden, kind=SwitchOption)
+    add = functools.partial(collecting, section=CONNECTION, hidden=hidden)
+    switch = functools.partial(collecting, section=CONNECTION, hidden=hidden, kind=SwitchOption)
     duration = functools.partial(add, type=Duration(), metavar="DURATION")
     return [
         add(["--endpoints"], "endpoints", multiple=True, metavar="LIST", help="Comma-separated addresses of members."),
@@ -184,16 +184,16 @@ def connection_parameters(*, hidden: bool = False) -> list[click.Parameter]:
         duration(["--keepalive-time"], "keepalive_time", help="How often to probe an idle connection."),
         duration(["--keepalive-timeout"], "keepalive_timeout", help="How long to wait for the probe's answer."),
         # Accepted because scripts give them: --debug as a wish for tracebacks, the others because they change nothing.
-        _collecting(["--debug"], "debug", hidden=True, kind=SwitchOption),
-        _collecting(["--insecure-discovery"], "insecure_discovery", hidden=True, kind=SwitchOption),
-        _collecting(["--discovery-srv-name"], "discovery_srv_name", hidden=True),
+        collecting(["--debug"], "debug", hidden=True, kind=SwitchOption),
+        collecting(["--insecure-discovery"], "insecure_discovery", hidden=True, kind=SwitchOption),
+        collecting(["--discovery-srv-name"], "discovery_srv_name", hidden=True),
         Option(["--discovery-srv", "-d"], hidden=True, expose_value=False, callback=_refuse_discovery),
     ]
 
 
 def reporting_parameters(*, hidden: bool = False) -> list[click.Parameter]:
     """How loud a command is."""
-    add = functools.partial(_collecting, section=OUTPUT, hidden=hidden)
+    add = functools.partial(collecting, section=OUTPUT, hidden=hidden)
     logs, modes = [each.value for each in LogFormat], [each.value for each in ProgressMode]
     return [
         add(["--quiet", "-q"], "quiet", kind=SwitchOption, help="Say nothing but errors."),
@@ -202,7 +202,9 @@ def reporting_parameters(*, hidden: bool = False) -> list[click.Parameter]:
     ]
 
 
-def _collecting(names: list[str], name: str, *, kind: type[Option] = Option, **attributes: Any) -> Option:
+def collecting(names: list[str], name: str, *, kind: type[Option] = Option, **attributes: Any) -> Option:
+    """An option whose values collect in the click context under `name`, on whichever side of the command it stands."""
+
     def collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         if value is None or value == ():
             return
@@ -217,7 +219,8 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _flags(ctx: click.Context) -> dict[str, tuple[str, ...]]:
+def given_flags(ctx: click.Context) -> dict[str, tuple[str, ...]]:
+    """Everything that has collected so far: each flag's values in their order."""
     flags: dict[str, tuple[str, ...]] = ctx.meta.get(_FLAGS, {})
     return flags
 
@@ -245,7 +248,7 @@ def _output(
         ctx = click.get_current_context()
         environment = invocation.current().environment
         given = [*(environment[name] for name in reversed(variables) if environment.get(name))]
-        given += _flags(ctx).get("output", ())
+        given += given_flags(ctx).get("output", ())
         # pflag takes `-w=json`, which click reads as the value `=json`.
         word = given[-1].removeprefix("=") if given else default.value
         if word not in names:
@@ -256,16 +259,17 @@ def _output(
         return function(*arguments, **values)
 
     help_text = f"The output format; {default.value} unless given."
-    return _attach(
+    return attach(
         with_output,
         [
-            _collecting([long, short, "output"], "output", section=OUTPUT, metavar="|".join(names), help=help_text),
-            _collecting([*synonyms, "output_synonym"], "output", hidden=True),
+            collecting([long, short, "output"], "output", section=OUTPUT, metavar="|".join(names), help=help_text),
+            collecting([*synonyms, "output_synonym"], "output", hidden=True),
         ],
     )
 
 
-def _attach(function: CommandBody, parameters: Sequence[click.Parameter]) -> CommandBody:
+def attach(function: CommandBody, parameters: Sequence[click.Parameter]) -> CommandBody:
+    """`function` with more parameters, as click's own decorators add them."""
     # Where click's own decorators keep what they collect: innermost first.
     collected: list[click.Parameter] = [*getattr(function, "__click_params__", []), *reversed(parameters)]
     function.__click_params__ = collected  # type: ignore[attr-defined]
@@ -273,7 +277,7 @@ def _attach(function: CommandBody, parameters: Sequence[click.Parameter]) -> Com
 
 
 __all__ = [
-    "EtcdFormat", "Format", "UnsupportedOutputFormat", "ask_password", "connection_options",
-    "connection_parameters", "dry_run_option", "etcd_output_option", "output_options", "reporting_options",
-    "reporting_parameters", "shared_parameters", "switch_option", "yes_option",
+    "EtcdFormat", "Format", "UnsupportedOutputFormat", "ask_password", "attach", "collecting", "connection_options",
+    "connection_parameters", "dry_run_option", "etcd_output_option", "given_flags", "output_options",
+    "reporting_options", "reporting_parameters", "shared_parameters", "switch_option", "yes_option",
 ]  # fmt: skip

@@ -7,17 +7,24 @@ another.
 from __future__ import annotations
 
 from types import TracebackType
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from backstay.clock import Clock
 from backstay.etcd.auth import Auth
 from backstay.etcd.cluster import Cluster
-from backstay.etcd.connection import ConnectionOptions
+from backstay.etcd.connection import ConnectionOptions, Endpoint
 from backstay.etcd.kv import KV
 from backstay.etcd.lease import Lease
 from backstay.etcd.maintenance import Maintenance
+from backstay.etcd.methods import Method
 from backstay.etcd.transport.calls import Caller
 from backstay.etcd.watch import Watcher, WatchRequest
 from backstay.values import Revision
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response")
 
 
 class Client:
@@ -49,6 +56,21 @@ class Client:
             key, range_end, Revision(start_revision), previous, progress_notify, fragment, no_put, no_delete
         )
         return Watcher(self._caller, request)
+
+    def exchange(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        *,
+        endpoint: Endpoint | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Response:
+        """One call in etcd's own messages, for those who print or forward them; raises as the services do."""
+        return self._caller.unary(method, request, endpoint=endpoint, timeout_seconds=timeout_seconds)
+
+    def log_in(self) -> None:
+        """Ask for the token of the options' user now rather than at the first call. Raises `AUTHENTICATION_FAILED`."""
+        self._caller.log_in()
 
     def close(self) -> None:
         """Close all connections; running streams end."""

@@ -47,9 +47,13 @@ class Lease:
 
     def keep_alive(self, lease_id: LeaseId | int) -> int:
         """Renew a lease once; the seconds it has now, 0 when it does not exist or has expired."""
-        return self._keep_alive_once(lease_id, may_renew_token=True)
+        return self.renew(lease_id).TTL
 
-    def _keep_alive_once(self, lease_id: LeaseId | int, *, may_renew_token: bool) -> int:
+    def renew(self, lease_id: LeaseId | int) -> rpc.LeaseKeepAliveResponse:
+        """As `keep_alive`, with etcd's own answer."""
+        return self._renew_once(lease_id, may_renew_token=True)
+
+    def _renew_once(self, lease_id: LeaseId | int, *, may_renew_token: bool) -> rpc.LeaseKeepAliveResponse:
         def requests() -> Iterator[rpc.LeaseKeepAliveRequest]:
             yield rpc.LeaseKeepAliveRequest(ID=lease_id)
 
@@ -57,14 +61,14 @@ class Lease:
         timeout_seconds = self._caller.options.seconds(method.deadline)
         stream = self._caller.stream(method, requests(), timeout_seconds=timeout_seconds)
         try:
-            return next(stream).TTL
+            return next(stream)
         except StopIteration:
             raise errors.STREAM_BROKEN.error(
                 "etcd ended the renewal without an answer", where=str(stream.link.endpoint)
             ) from None
         except grpc.RpcError as problem:
             if may_renew_token and self._caller.renew_token(problem, stream.link, stream.token):
-                return self._keep_alive_once(lease_id, may_renew_token=False)
+                return self._renew_once(lease_id, may_renew_token=False)
             raise self._caller.explain(problem, stream.link, method) from problem
         finally:
             stream.cancel()

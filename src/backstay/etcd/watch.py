@@ -203,6 +203,24 @@ def event_of(message: kv.Event) -> Event:
     )
 
 
+def message_of(batch: WatchBatch) -> rpc.WatchResponse:
+    """The batch as etcd's message, for those who print or forward it."""
+    header, events = batch.header, batch.events
+    return rpc.WatchResponse(
+        header=rpc.ResponseHeader(
+            cluster_id=header.cluster_id, member_id=header.member_id, revision=header.revision, raft_term=header.raft_term
+        ),
+        events=[
+            kv.Event(
+                type=kv.Event.DELETE if event.type is EventType.DELETE else kv.Event.PUT,
+                kv=kv.KeyValue(**event.item._asdict()),
+                prev_kv=kv.KeyValue(**event.previous._asdict()) if event.previous is not None else None,
+            )
+            for event in events
+        ],
+    )
+
+
 def is_worth_resuming(problem: grpc.RpcError) -> bool:
     """Whether a broken stream may work again: etcd's own client halts on all other codes."""
     return failures.code_of(problem) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)

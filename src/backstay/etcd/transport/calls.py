@@ -220,6 +220,22 @@ class Caller:
         link.was_connected = True
         return response
 
+    def log_in(self) -> None:
+        """Ask for a token now, of the first endpoint with a connection; raises as `unary` does."""
+        if not self.options.credentials.user:
+            return
+        problems: list[errors.BackstayError] = []
+        for candidate in self._candidates(None):
+            try:
+                self.token(self.link(candidate))
+            except errors.BackstayError as problem:
+                if problem.kind.code not in PASSED_OVER:
+                    raise
+                problems.append(problem)
+            else:
+                return
+        raise together(problems)
+
     def token(self, link: Link) -> str:
         """The token to send, empty for none; asks etcd for one when a user is given and none is held."""
         if not self.options.credentials.user:
