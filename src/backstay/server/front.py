@@ -39,8 +39,8 @@ SILENCE_SECONDS = 120.0
 INNER_ATTEMPTS, INNER_PAUSE_SECONDS = 300, 0.01
 """A full queue of the inner socket is an error at once, not a wait; so it is asked again."""
 
-HttpProtocol = Callable[[Conn, Serves], asyncio.Protocol]
-"""Makes the protocol that serves one connection of HTTP/1.1."""
+HttpProtocol = Callable[[Conn, Serves, Peer, bool], asyncio.Protocol]
+"""Makes the protocol that serves one connection of HTTP/1.1, from its number, what is offered, who came, whether by TLS."""
 
 
 class Front:
@@ -180,7 +180,7 @@ class Arrival(asyncio.Protocol):
             first, self._first = self._first, b""
             nameless = Peer(self._peer.address)  # as in etcd: a certificate names nobody to the gateway
             self._name, conn = self._front.visitors.enter(nameless)
-            self._http = self._front.http(conn, serves)
+            self._http = self._front.http(conn, serves, self._peer, self._front.tls is not None)
             self._http.connection_made(self._transport)
             self._http.data_received(first)
         else:

@@ -6,12 +6,13 @@ of revisions, an unknown sort order) stays what it was, protobuf, and goes the w
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from backstay.etcd.pb import kv_pb2, rpc_pb2
 from backstay.formats.mvcc import KeyValue
 from backstay.server.identity import Identity
 from backstay.server.methods import Op
+from backstay.server.statuses import INTERNAL
 from backstay.server.transport import (
     COUNT_ONLY,
     IGNORE_LEASE,
@@ -24,12 +25,15 @@ from backstay.server.transport import (
     Conn,
     PutCall,
     RangeCall,
+    Reply,
+    Status,
     Token,
 )
 
 RangeReply: TypeAlias = tuple[int, list[KeyValue], bool, int]
 """(revision, rows, more, count)."""
 RANGE_REPLY_LENGTH = 4
+UNANSWERABLE: Status = (INTERNAL, "backstay: the answer is of a kind that the method does not have")
 SORT_ORDERS, SORT_TARGETS = 3, 5
 """How many values etcd's enumerations have."""
 
@@ -96,3 +100,25 @@ def encode_range(identity: Identity, reply: RangeReply) -> bytes:
             )
         )
     return response.SerializeToString()
+
+
+def decode(op: Op, body: bytes, conn: Conn, token: Token) -> RangeCall | PutCall | None:
+    """A hot call as a tuple; None for every other. Raises `google.protobuf.message.DecodeError`."""
+    if op is Op.RANGE:
+        return decode_range(body, conn, token)
+    if op is Op.PUT:
+        return decode_put(body, conn, token)
+    return None
+
+
+def encode_reply(identity: Identity, reply: Reply) -> bytes | Status:
+    """What a client gets: a response as protobuf, or a refusal."""
+    if isinstance(reply, bytes):
+        return reply
+    if isinstance(reply, int):
+        return encode_put(identity, reply)
+    if isinstance(reply, tuple):
+        if len(reply) == RANGE_REPLY_LENGTH:
+            return encode_range(identity, cast(RangeReply, reply))
+        return cast(Status, reply)
+    return UNANSWERABLE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -15,8 +15,10 @@ from backstay.server.grpcio.limits import message_limit
 from backstay.server.grpcio.options import TransportOptions
 from backstay.server.inbox import Inbox
 from backstay.server.methods import CLIENT_STREAMS, PATHS, STREAMS, Op
-from backstay.server.statuses import INTERNAL, RESOURCE_EXHAUSTED, UNIMPLEMENTED
-from backstay.server.transport import Reply, Status, Token
+from backstay.server.outgoing import Outgoing
+from backstay.server.statuses import CANCELLED, INTERNAL, RESOURCE_EXHAUSTED, UNIMPLEMENTED
+from backstay.server.traffic import Traffic
+from backstay.server.transport import Reply, Status, StreamId, Token
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -27,8 +29,9 @@ Context = Any
 class Calls(grpc.GenericRpcHandler):
     """Finds the handler of a call by its path. One for a whole server; unknown paths are answered as etcd does."""
 
-    def __init__(self, inbox: Inbox, connections: Connections, options: TransportOptions) -> None:
+    def __init__(self, inbox: Inbox, connections: Connections, traffic: Traffic, options: TransportOptions) -> None:
         self._inbox = inbox
+        self._traffic = traffic
         self._connections = connections
         self._identity = options.identity
         self._limit = message_limit(options)
@@ -50,78 +53,44 @@ class Calls(grpc.GenericRpcHandler):
         if op in STREAMS:
             return self._stream(op, token)
 
-        if op is Op.RANGE:
-
-            async def handle(body: bytes, context: Context) -> bytes:
-                return await self._range(body, context, token)
-
-        elif op is Op.PUT:
-
-            async def handle(body: bytes, context: Context) -> bytes:
-                return await self._put(body, context, token)
-
-        else:
-
-            async def handle(body: bytes, context: Context) -> bytes:
-                return await self._raw(op, body, context, token)
+        async def handle(body: bytes, context: Context) -> bytes:
+            return await self._answer(op, body, context, token)
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
     # --- one answer ---
 
-    async def _range(self, body: bytes, context: Context, token: Token) -> bytes:
+    async def _answer(self, op: Op, body: bytes, context: Context, token: Token) -> bytes:
+        traffic = self._traffic
+        traffic.started[op] += 1
         conn = self._connections.number(context)
-        if conn is None or len(body) > self._limit:
-            return await self._refuse(body, context)
+        size = len(body)
+        if conn is None or size > self._limit:
+            return await self._refuse(op, size, context, STRANGER if conn is None else too_large(size, self._limit))
         try:
-            call = hot_calls.decode_range(body, conn, token)
+            hot = hot_calls.decode(op, body, conn, token)
         except DecodeError as problem:
-            return await _abort(context, not_decoded(problem))
-        if call is None:
-            return await self._raw(Op.RANGE, body, context, token)
+            return await self._refuse(op, size, context, not_decoded(problem))
         waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._inbox.put(call, len(body), _deliver_to(waiting))
-        reply = await waiting
-        if type(reply) is bytes:
-            return reply
-        if type(reply) is tuple and len(reply) == hot_calls.RANGE_REPLY_LENGTH:
-            return hot_calls.encode_range(self._identity, cast(hot_calls.RangeReply, reply))
-        return await _abort(context, _as_status(reply))
-
-    async def _put(self, body: bytes, context: Context, token: Token) -> bytes:
-        conn = self._connections.number(context)
-        if conn is None or len(body) > self._limit:
-            return await self._refuse(body, context)
+        call = None
+        if hot is not None:
+            self._inbox.put(hot, size, _deliver_to(waiting))
+        else:
+            call = self._inbox.put_raw(op, conn, token, body, _deliver_to(waiting))
         try:
-            call = hot_calls.decode_put(body, conn, token)
-        except DecodeError as problem:
-            return await _abort(context, not_decoded(problem))
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._inbox.put(call, len(body), _deliver_to(waiting))
-        reply = await waiting
-        if type(reply) is int:
-            return hot_calls.encode_put(self._identity, reply)
-        if type(reply) is bytes:
-            return reply
-        return await _abort(context, _as_status(reply))
-
-    async def _raw(self, op: Op, body: bytes, context: Context, token: Token) -> bytes:
-        conn = self._connections.number(context)
-        if conn is None or len(body) > self._limit:
-            return await self._refuse(body, context)
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        call = self._inbox.put_raw(op, conn, token, body, _deliver_to(waiting))
-        try:
-            reply = await waiting
+            reply = hot_calls.encode_reply(self._identity, await waiting)
         except asyncio.CancelledError:
-            self._inbox.abandon(call)
+            traffic.refused(op, size, CANCELLED)
+            if call is not None:
+                self._inbox.abandon(call)
             raise
-        if type(reply) is bytes:
+        if isinstance(reply, bytes):
+            traffic.answered(op, size, len(reply))
             return reply
-        return await _abort(context, _as_status(reply))
+        return await self._refuse(op, size, context, reply)
 
-    async def _refuse(self, body: bytes, context: Context) -> bytes:
-        status = too_large(len(body), self._limit) if len(body) > self._limit else STRANGER
+    async def _refuse(self, op: Op, size: int, context: Context, status: Status) -> bytes:
+        self._traffic.refused(op, size, status[0])
         return await _abort(context, status)
 
     # --- streams ---
@@ -140,25 +109,42 @@ class Calls(grpc.GenericRpcHandler):
         return grpc.unary_stream_rpc_method_handler(tell)
 
     async def _run(self, op: Op, body: bytes, context: Context, token: Token, *, reads: bool) -> None:
+        traffic = self._traffic
+        traffic.started[op] += 1
+        if not reads:
+            traffic.received[op] += 1
+            traffic.received_bytes += len(body)
         conn = self._connections.number(context)
+        status: Status = (CANCELLED, "")
+        reading: asyncio.Task[None] | None = None
         if conn is None or len(body) > self._limit:
-            await self._refuse(body, context)
+            status = STRANGER if conn is None else too_large(len(body), self._limit)
+            traffic.ended[op, status[0]] += 1
+            await _abort(context, status)
             return
         stream, outgoing = self._inbox.open(op, conn, token, body)
-        reading: asyncio.Task[None] | None = None
+
+        async def write(message: bytes) -> None:
+            await context.write(message)
+            traffic.sent[op] += 1
+            traffic.sent_bytes += len(message)
+
         try:
             if reads:
-                reading = asyncio.create_task(self._read(stream, outgoing, context))
-            status = await outgoing.drain(context.write)
+                reading = asyncio.create_task(self._read(op, stream, outgoing, context))
+            status = await outgoing.drain(write)
         finally:
+            traffic.ended[op, status[0]] += 1
             self._inbox.event(Op.CANCEL, stream)  # for a stream that the handler has finished this is nothing
             if reading is not None:
                 reading.cancel()
         if status[0]:
             await _abort(context, status)
 
-    async def _read(self, stream: Any, outgoing: Any, context: Context) -> None:
+    async def _read(self, op: Op, stream: StreamId, outgoing: Outgoing, context: Context) -> None:
         while (body := await context.read()) is not grpc.aio.EOF:
+            self._traffic.received[op] += 1
+            self._traffic.received_bytes += len(body)
             if len(body) > self._limit:
                 outgoing.release_end(too_large(len(body), self._limit))
                 return
@@ -212,12 +198,6 @@ async def _abort(context: Context, status: Status) -> bytes:
     code, text = status
     await context.abort(CODES.get(code, grpc.StatusCode.UNKNOWN), text)
     raise AssertionError("abort raises")
-
-
-def _as_status(reply: Reply) -> Status:
-    if isinstance(reply, tuple) and len(reply) == 2:
-        return reply
-    return INTERNAL, "backstay: the answer is of a kind that the method does not have"
 
 
 def _deliver_to(waiting: asyncio.Future[Reply]) -> Callable[[Reply], None]:

@@ -20,6 +20,7 @@ from backstay.server.grpcio.options import TransportOptions
 from backstay.server.inbox import Inbox
 from backstay.server.listeners import Listener
 from backstay.server.ports import bind
+from backstay.server.traffic import Traffic
 from backstay.server.transport import CallId, Conn, Handler, Journal, Peer, Reply, StreamId
 from backstay.server.visitors import Visitors
 
@@ -32,13 +33,15 @@ class GrpcTransport:
         self.options = options
         self.visitors = Visitors(self.inbox.connect, self.inbox.disconnect)
         """Who comes through a front."""
+        self.traffic = Traffic()
+        """What was counted."""
         self._server: grpc.aio.Server | None = None
         self._ports: tuple[int, ...] = ()
         self._over: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Listen, and begin to serve. Raises `LISTENING_FAILED`."""
-        calls = Calls(self.inbox, Connections(self.inbox, self.visitors), self.options)
+        calls = Calls(self.inbox, Connections(self.inbox, self.visitors), self.traffic, self.options)
         server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options))
         self._ports = tuple(self._listen(server, listener) for listener in self.options.listeners)
         if self.options.inner_name:

@@ -1,0 +1,6 @@
+"""The HTTP side of a store: gateway, health, version, metrics."""
+
+from backstay.server.http.service import HttpOptions, HttpService
+from backstay.server.http.statistics import Durations, Statistics, doubling
+
+__all__ = ["Durations", "HttpOptions", "HttpService", "Statistics", "doubling"]

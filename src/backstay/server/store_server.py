@@ -1,0 +1,99 @@
+"""A store on its addresses: gRPC and HTTP over one inbox, and everything that begins and ends with them.
+
+handler -- inbox --+-- grpcio, on an inner socket --+
+                   +-- HTTP ------------------------+-- a front for every address
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from backstay.server.front import Front
+from backstay.server.grpcio.limits import message_limit
+from backstay.server.grpcio.options import DEFAULT_MAX_REQUEST_BYTES, UNLIMITED_STREAMS, TransportOptions
+from backstay.server.grpcio.transport import GrpcTransport
+from backstay.server.http.service import HttpOptions, HttpService
+from backstay.server.http.statistics import Statistics
+from backstay.server.identity import Identity
+from backstay.server.inbox import Inbox
+from backstay.server.listeners import Listener
+from backstay.server.transport import Handler, Journal
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Who answers, where, and within which limits; see `TransportOptions` for those."""
+
+    identity: Identity
+    listeners: tuple[Listener, ...]
+    http: HttpOptions = field(default_factory=HttpOptions)
+    max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
+    max_concurrent_streams: int = UNLIMITED_STREAMS
+    keepalive_min_seconds: float = 5
+    keepalive_interval_seconds: float = 2 * 60 * 60
+    keepalive_timeout_seconds: float = 20
+
+
+class StoreServer:
+    """Serves `handler`'s store. The handler answers through `inbox`, which is a `Transport`; attach it before `start`."""
+
+    def __init__(self, handler: Handler, journal: Journal, statistics: Statistics, options: ServerOptions) -> None:
+        inner_name = f"backstay-{os.urandom(16).hex()}"
+        transport = TransportOptions(
+            options.identity,
+            inner_name=inner_name,
+            max_request_bytes=options.max_request_bytes,
+            max_concurrent_streams=options.max_concurrent_streams,
+            keepalive_min_seconds=options.keepalive_min_seconds,
+            keepalive_interval_seconds=options.keepalive_interval_seconds,
+            keepalive_timeout_seconds=options.keepalive_timeout_seconds,
+        )
+        self._grpc = GrpcTransport(handler, journal, transport)
+        http = HttpService(
+            self.inbox, statistics, self._grpc.traffic, options.identity, message_limit(transport), options.http
+        )
+        self._fronts = [
+            Front(listener, self._grpc.visitors, inner_name, http.connection) for listener in options.listeners
+        ]
+
+    @property
+    def inbox(self) -> Inbox:
+        """Where calls come in and answers go out."""
+        return self._grpc.inbox
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports really listened on, in the order of the listeners; 0 for a unix socket."""
+        return tuple(front.port for front in self._fronts)
+
+    async def start(self) -> None:
+        """Listen, and begin to serve, on the running event loop. Raises `LISTENING_FAILED`."""
+        await self._grpc.start()
+        try:
+            for front in self._fronts:
+                await front.start()
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def wait(self) -> None:
+        """Return when the server was stopped. Raises why the store must not go on (`JOURNAL_STOPPED`, `STORE_DEFECT`)."""
+        await self._grpc.wait()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new connections, end the streams, let the running calls finish for so long, close."""
+        for front in self._fronts:
+            front.refuse_new()
+        await self._grpc.stop(grace_seconds)
+        for front in self._fronts:
+            front.close()
+
+    def reload_certificates(self) -> None:
+        """Read certificate files again now, rather than when the next client finds them changed.
+
+        Raises `SERVER_CERTIFICATE_UNUSABLE`; the old ones stay in use then.
+        """
+        for front in self._fronts:
+            if front.tls is not None:
+                front.tls.reload()
