@@ -159,11 +159,13 @@ class StoreState:
     def compact_in_steps(self, keys_per_step: int) -> Iterator[None]:
         """Drop from memory, some keys at a time, what nobody can ask for since the newest compaction.
 
-        The base keeps its records; the next checkpoint leaves them out.
+        The base keeps its records until the next checkpoint, and tombstones stay as long: without them a key that the
+        base still has would seem to exist, to HashKV.
         """
         for forgotten in self.index.compact_in_steps(self.compact_revision, keys_per_step):
             for revision in forgotten:
-                self._recent.pop(revision, None)
+                if not revision.tombstone:
+                    self._recent.pop(revision, None)
             yield
 
     def pages(self) -> Iterator[RecordPage]:
