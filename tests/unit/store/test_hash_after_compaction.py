@@ -22,9 +22,9 @@ def written() -> StoreState:
         DeleteRange(b"a"),
         DeleteRange(b"b"),
         Put(b"c", b"1"),
-        Put(b"b", b"2"),
         Put(b"c", b"2"),
         Compaction(7),
+        Put(b"b", b"2"),
     ):
         do(state, body)
     return state
