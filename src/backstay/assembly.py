@@ -18,14 +18,19 @@ from backstay.clock import Clock, SystemClock
 from backstay.findings import Finding
 from backstay.formats.directory import MEMBER
 from backstay.server.compacting import AutoCompaction, PeriodicCompaction, RevisionCompaction
+from backstay.server.http.service import HttpOptions
+from backstay.server.http.statistics import NoStatistics
+from backstay.server.identity import Identity
 from backstay.server.listeners import Listener, Serves, TlsFiles
+from backstay.server.metered_disk import MeteredStoreDisk
 from backstay.server.passwords import BcryptHashes
 from backstay.server.ports import bind
 from backstay.server.running import RunningOptions, StoreRunner, open_runner
 from backstay.server.settings import CompactionMode, ServerSettings, TlsSettings, Url
 from backstay.server.settings.words import duration
+from backstay.server.store_server import ServerOptions, StoreServer
 from backstay.server.tls import ServerTls
-from backstay.store.durable import Founder, LocalStoreDisk, StoreDisk, StoreOptions
+from backstay.store.durable import Founder, StoreOptions
 from backstay.store.tokens import SignedTokens, SimpleTokens, TokenProvider
 from backstay.values import hex_id
 
@@ -33,26 +38,35 @@ _LARGEST_KEY_FILE = 1 << 20
 
 
 class OpenedServer:
-    """A store that is open, and its transport. Not yet listening; `close` after `stop`, also when `start` failed."""
+    """A store that is open, and its transports. Not yet listening; `close` after `stop`, also when `start` failed."""
 
-    def __init__(self, runner: StoreRunner, settings: ServerSettings, listeners: Sequence[Listener]) -> None:
-        from backstay.server.grpcio import GrpcTransport, Identity, TransportOptions
-
+    def __init__(
+        self,
+        runner: StoreRunner,
+        settings: ServerSettings,
+        listeners: Sequence[Listener],
+        disk: MeteredStoreDisk | None = None,
+    ) -> None:
         self.runner = runner
         self.settings = settings
         self._listeners = tuple(listeners)
         cluster, member, term = runner.identity
-        options = TransportOptions(
+        options = ServerOptions(
             identity=Identity(cluster, member, term),
             listeners=self._listeners,
+            http=HttpOptions(
+                origins=frozenset(settings.cors_origins),
+                hosts=frozenset(settings.host_names),
+                has_gateway=settings.serves_gateway,
+            ),
             max_request_bytes=settings.max_request_bytes,
             max_concurrent_streams=settings.max_concurrent_streams,
             keepalive_min_seconds=settings.keepalive.client_min_seconds,
             keepalive_interval_seconds=settings.keepalive.interval_seconds,
             keepalive_timeout_seconds=settings.keepalive.timeout_seconds,
         )
-        self.transport = GrpcTransport(runner.handler, runner, options)
-        runner.handler.attach(self.transport)
+        self._server = StoreServer(runner.handler, runner, NoStatistics(), options)
+        runner.handler.attach(self._server.inbox)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -68,7 +82,7 @@ class OpenedServer:
     @property
     def ports(self) -> tuple[int, ...]:
         """The ports really listened on, in the order of the listeners; 0 for a unix socket."""
-        return self.transport.ports
+        return self._server.ports
 
     @property
     def traffic(self) -> tuple[tuple[str, str, bool], ...]:
@@ -80,18 +94,19 @@ class OpenedServer:
 
     async def start(self) -> None:
         """Listen. Raises `LISTENING_FAILED` and `SERVER_CERTIFICATE_UNUSABLE`."""
-        await self.transport.start()
+        await self._server.start()
 
     async def wait(self) -> None:
         """Return when it was stopped. Raises why it cannot go on (`JOURNAL_STOPPED`, `STORE_DEFECT`)."""
-        await self.transport.wait()
+        await self._server.wait()
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let running calls finish for so long."""
-        await self.transport.stop(grace_seconds)
+        await self._server.stop(grace_seconds)
 
     def reload_certificates(self) -> None:
         """Read certificates again. Raises `SERVER_CERTIFICATE_UNUSABLE`; the old ones stay in use then."""
+        self._server.reload_certificates()
 
     def close(self) -> None:
         """Write what was submitted and give the directory up."""
@@ -117,18 +132,19 @@ def open_server(
     tokens = _tokens(settings, clock)
     listeners = listeners_of(settings)
     _try_out(listeners)
+    disk = MeteredStoreDisk() if settings.waits_for_disk else _HastyDisk()
     runner = open_runner(
         directory,
         _running_options(settings),
         clock=clock,
         random=randomness or random.SystemRandom(),
-        disk=_disk(settings),
+        disk=disk,
         tokens=tokens,
         passwords=BcryptHashes(settings.bcrypt_cost),
         compaction=_compaction(settings, clock),
     )
     try:
-        return OpenedServer(runner, settings, listeners)
+        return OpenedServer(runner, settings, listeners, disk)
     except BaseException:
         runner.close()
         raise
@@ -231,7 +247,7 @@ def _key(path: str | None) -> bytes | None:
         return file.read(_LARGEST_KEY_FILE)
 
 
-class _HastyDisk(LocalStoreDisk):
+class _HastyDisk(MeteredStoreDisk):
     """--unsafe-no-fsync: everything is left to the kernel's own time."""
 
     def sync(self, descriptor: int) -> None:
@@ -242,10 +258,6 @@ class _HastyDisk(LocalStoreDisk):
 
     def sync_directory(self, path: Path) -> None:
         """Nothing is waited for."""
-
-
-def _disk(settings: ServerSettings) -> StoreDisk:
-    return LocalStoreDisk() if settings.waits_for_disk else _HastyDisk()
 
 
 def _spoken(serves: Serves) -> str:

@@ -68,7 +68,7 @@ def command(
     """
     flags = given_flags(etcd_flags)
     if version:
-        from backstay.server.handler.context import VERSION
+        from backstay.server.release import VERSION
 
         click.echo(f"etcd Version: {VERSION}\nbackstay Version: {backstay.__version__}")
         return
