@@ -134,8 +134,9 @@ def test_a_physical_compaction_is_answered_when_memory_is_clean() -> None:
         served.put(b"%d" % (number % 2_500), b"v")
     request = rpc.CompactionRequest(revision=5_001, physical=True)
     assert served.handle((Op.COMPACT, 1, None, request.SerializeToString(), 9)) == [None]  # type: ignore[arg-type]
-    assert not served.transport.answered
     served.run_posted()
+    assert not served.transport.answered
+    served.work()
     assert isinstance(served.transport.answered[9], bytes)  # type: ignore[index]
     assert served.engine.state.record_count == 2_500
 
@@ -188,3 +189,15 @@ def test_a_slow_reader_of_chunks_is_waited_for() -> None:
     served.tick()
     served.run_posted()
     assert len(served.received(stream, rpc.RangeStreamResponse)) == 2
+
+
+def test_the_hash_at_a_physical_compaction_is_that_of_before() -> None:
+    served = Served()
+    for number in range(20):
+        served.put(b"%d" % (number % 3), b"v")
+    served.call(Op.DELETE_RANGE, rpc.DeleteRangeRequest(key=b"1"))
+    asked = rpc.HashKVRequest(revision=22)
+    before = rpc.HashKVResponse.FromString(served.call(Op.HASH_KV, asked))  # type: ignore[arg-type]
+    served.call(Op.COMPACT, rpc.CompactionRequest(revision=22, physical=True))
+    after = rpc.HashKVResponse.FromString(served.call(Op.HASH_KV, asked))  # type: ignore[arg-type]
+    assert (after.hash, after.compact_revision, after.hash_revision) == (before.hash, before.compact_revision, 22)

@@ -8,6 +8,7 @@ from backstay.errors import FormatError
 from backstay.server import statuses
 from backstay.server.handler.auth import AuthService
 from backstay.server.handler.cluster import ClusterService
+from backstay.server.handler.compaction_hashes import CompactionHashes
 from backstay.server.handler.context import HandlerContext, status_of
 from backstay.server.handler.election import ElectionService
 from backstay.server.handler.health import HealthService
@@ -37,13 +38,14 @@ class StoreHandler:
         self.context = HandlerContext(engine, hosting, member, term)
         self.watching = Watching(self.context)
         self._range_stream = RangeStream(self.context)
-        self._kv = KvService(self.context)
+        hashes = CompactionHashes()
+        self._kv = KvService(self.context, hashes)
         self._line = WaitingLine(self.context, self.watching)
         services: tuple[Service, ...] = (
             self._kv,
             LeaseService(self.context),
             ClusterService(self.context),
-            MaintenanceService(self.context),
+            MaintenanceService(self.context, hashes),
             AuthService(self.context),
             LockService(self.context, self._line),
             ElectionService(self.context, self._line, self.watching),

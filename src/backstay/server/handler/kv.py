@@ -12,6 +12,7 @@ from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import requests
 from backstay.formats.mvcc import KeyValue
 from backstay.formats.protowire import varint
+from backstay.server.handler.compaction_hashes import CompactionHashes
 from backstay.server.handler.context import HandlerContext
 from backstay.server.handler.decoding import decode_delete, decode_range, decode_txn
 from backstay.server.handler.encoding import delete_response, put_response, range_response, txn_response
@@ -40,8 +41,9 @@ from backstay.store.answers import DeleteAnswer, PutAnswer, RangeAnswer, TxnAnsw
 class KvService:
     """The keys."""
 
-    def __init__(self, context: HandlerContext) -> None:
+    def __init__(self, context: HandlerContext, hashes: CompactionHashes) -> None:
         self._context = context
+        self._hashes = hashes
         self._engine = context.engine
         self._access_of = context.engine.state
         self._compactions: list[CallId] = []
@@ -128,15 +130,23 @@ class KvService:
     def compact(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
         """Compact; a physical one is answered when memory holds nothing any more that it took."""
         asked = rpc.CompactionRequest.FromString(body)
-        compaction = requests.Compaction(asked.revision, asked.physical)
+        compaction, before = requests.Compaction(asked.revision, asked.physical), self._engine.state.compact_revision
         outcome = self._context.execute(compaction, self._context.identify(conn, token))
+        if asked.physical:
+
+            def hashed() -> None:
+                self._compactions.append(call)
+                self._begin_to_drop()
+
+            self._hashes.compute(self._context, asked.revision, before, hashed)
+            return None
+        self._begin_to_drop()
+        return rpc.CompactionResponse(header=self._context.header(outcome.revision)).SerializeToString()
+
+    def _begin_to_drop(self) -> None:
         if not self._is_dropping:
             self._is_dropping = True
             self._context.post(self._drop_history)
-        if asked.physical:
-            self._compactions.append(call)
-            return None
-        return rpc.CompactionResponse(header=self._context.header(outcome.revision)).SerializeToString()
 
     def _drop_history(self) -> None:
         """One step, with other calls between any two."""

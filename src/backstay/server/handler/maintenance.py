@@ -13,7 +13,9 @@ from backstay.errors import BackstayError, FormatError
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import requests, schema
 from backstay.formats.crc32c import extend
+from backstay.formats.hashkv import HashKV
 from backstay.server import statuses
+from backstay.server.handler.compaction_hashes import CompactionHashes
 from backstay.server.handler.context import VERSION, HandlerContext, status_of
 from backstay.server.handler.hosting import Snapshot
 from backstay.server.handler.service import Answer, StreamMethod
@@ -39,8 +41,9 @@ _ALARM_NAMES = {kind.value: kind.name for kind in schema.AlarmType}
 class MaintenanceService:
     """The store as a thing to be looked after."""
 
-    def __init__(self, context: HandlerContext) -> None:
+    def __init__(self, context: HandlerContext, hashes: CompactionHashes) -> None:
         self._context = context
+        self._hashes = hashes
         self._downgrade = ""
         """The target of a downgrade: only said, since every release reads the directory as it is."""
         self.answers: Mapping[Op, Answer] = {
@@ -125,16 +128,15 @@ class MaintenanceService:
 
     def hash_kv(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
         """HashKV."""
-        asked = rpc.HashKVRequest.FromString(body)
-        plan = self._context.engine.plan_hash_kv(asked.revision, self._context.identify(conn, token))
-
-        def compute() -> rpc.HashKVResponse:
-            hashed = plan()
-            return rpc.HashKVResponse(
-                hash=hashed.hash, compact_revision=hashed.compact_revision, hash_revision=hashed.revision
-            )
-
-        self._elsewhere(call, compute)
+        asked, context = rpc.HashKVRequest.FromString(body), self._context
+        identity = context.identify(conn, token)
+        require_administrator(context.engine.state, identity)
+        if (remembered := self._hashes.at(asked.revision)) is not None:
+            response = _hash_kv_response(remembered)
+            response.header.CopyFrom(context.header())
+            return response.SerializeToString()
+        plan = context.engine.plan_hash_kv(asked.revision, identity)
+        self._elsewhere(call, lambda: _hash_kv_response(plan()))
         return None
 
     def _elsewhere(self, call: CallId, compute: Callable[[], rpc.HashResponse | rpc.HashKVResponse]) -> None:
@@ -186,6 +188,10 @@ class MaintenanceService:
         if self._downgrade or (int(found[1]), int(found[2])) != (_MAJOR, _MINOR - 1):
             raise Refused(BAD_DOWNGRADE_TARGET)
         return f"{found[1]}.{found[2]}.0"
+
+
+def _hash_kv_response(hashed: HashKV) -> rpc.HashKVResponse:
+    return rpc.HashKVResponse(hash=hashed.hash, compact_revision=hashed.compact_revision, hash_revision=hashed.revision)
 
 
 class SnapshotStream:
