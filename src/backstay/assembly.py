@@ -19,7 +19,6 @@ from backstay.findings import Finding
 from backstay.formats.directory import MEMBER
 from backstay.server.compacting import AutoCompaction, PeriodicCompaction, RevisionCompaction
 from backstay.server.http.service import HttpOptions
-from backstay.server.http.statistics import NoStatistics
 from backstay.server.identity import Identity
 from backstay.server.listeners import Listener, Serves, TlsFiles
 from backstay.server.metered_disk import MeteredStoreDisk
@@ -29,9 +28,9 @@ from backstay.server.running import RunningOptions, StoreRunner, open_runner
 from backstay.server.settings import CompactionMode, ServerSettings, TlsSettings, Url
 from backstay.server.settings.words import duration
 from backstay.server.store_server import ServerOptions, StoreServer
-from backstay.server.tls import ServerTls
+from backstay.server.store_statistics import StoreStatistics
 from backstay.store.durable import Founder, StoreOptions
-from backstay.store.tokens import SignedTokens, SimpleTokens, TokenProvider
+from backstay.store.tokens import SimpleTokens, TokenProvider
 from backstay.values import hex_id
 
 _LARGEST_KEY_FILE = 1 << 20
@@ -65,7 +64,7 @@ class OpenedServer:
             keepalive_interval_seconds=settings.keepalive.interval_seconds,
             keepalive_timeout_seconds=settings.keepalive.timeout_seconds,
         )
-        self._server = StoreServer(runner.handler, runner, NoStatistics(), options)
+        self._server = StoreServer(runner.handler, runner, StoreStatistics(runner, disk), options)
         runner.handler.attach(self._server.inbox)
 
     @property
@@ -193,6 +192,8 @@ def _try_out(listeners: Sequence[Listener]) -> None:
     """Read the certificates and take every address once, so that nothing is founded for a server that cannot listen."""
     for listener in listeners:
         if listener.tls is not None:
+            from backstay.server.tls import ServerTls  # only servers with TLS pay for its import
+
             ServerTls(listener.tls)
     for listener in listeners:
         bind(listener).close()
@@ -224,6 +225,8 @@ def _compaction(settings: ServerSettings, clock: Clock) -> AutoCompaction | None
 def _tokens(settings: ServerSettings, clock: Clock) -> TokenProvider:
     if settings.auth_token == "simple":
         return SimpleTokens(clock, random.SystemRandom(), ttl_seconds=settings.auth_token_seconds)
+    from backstay.store.tokens.signed import SignedTokens
+
     options = settings.auth_token_options
     try:
         lifetime = {"ttl_seconds": duration(options["ttl"])} if "ttl" in options else {}

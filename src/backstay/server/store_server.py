@@ -82,7 +82,10 @@ class StoreServer:
         await self._grpc.wait()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no new connections, end the streams, let the running calls finish for so long, close."""
+        """Take no new connections, end the streams, let the running calls finish for so long, close.
+
+        A second call, also while the first one waits, may only shorten the time.
+        """
         for front in self._fronts:
             front.refuse_new()
         await self._grpc.stop(grace_seconds)

@@ -8,6 +8,7 @@ MESSAGE_OVERHEAD = 512 << 10
 """How much larger than a request a message may be, as in etcd."""
 MESSAGE_SLACK = 16 << 20
 """Up to so much more a message is read, so that its refusal has etcd's words; beyond that grpcio refuses it unread."""
+LONGEST_MILLISECONDS = 2**31 - 1
 METADATA_LIMIT = 64 << 10
 HANDSHAKE_SECONDS = 10
 IDENTITY_COMPRESSION_ONLY = 1
@@ -32,11 +33,12 @@ def channel_arguments(options: TransportOptions) -> Arguments:
         ("grpc.absolute_max_metadata_size", 2 * METADATA_LIMIT),
         ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_interval_seconds)),
         ("grpc.keepalive_timeout_ms", _milliseconds(options.keepalive_timeout_seconds)),
-        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(options.keepalive_min_seconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(options.keepalive_min_seconds, zero=0)),
         ("grpc.server_handshake_timeout_ms", _milliseconds(HANDSHAKE_SECONDS)),
         ("grpc.compression_enabled_algorithms_bitset", IDENTITY_COMPRESSION_ONLY),
     ]
 
 
-def _milliseconds(seconds: float) -> int:
-    return max(1, min(int(seconds * 1000), 2**31 - 1))
+def _milliseconds(seconds: float, zero: int = LONGEST_MILLISECONDS) -> int:
+    """0 seconds is never, or for ever."""
+    return min(int(seconds * 1000), LONGEST_MILLISECONDS) if seconds > 0 else zero

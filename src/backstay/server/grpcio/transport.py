@@ -57,12 +57,15 @@ class GrpcTransport:
         await asyncio.shield(self._over)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no new calls, end the streams, let the running calls finish for so long, close. May be called twice."""
+        """Take no new calls, end the streams, let the running calls finish for so long, close.
+
+        A second call, also while the first one waits, may only shorten the time.
+        """
         if self._server is None:
             return
-        server, self._server = self._server, None
+        self.inbox.refuse_new()
         self.inbox.end_streams()
-        await server.stop(grace_seconds)
+        await self._server.stop(grace_seconds)
         self.inbox.close()
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
@@ -74,6 +77,7 @@ class GrpcTransport:
 
     @staticmethod
     def _listen(server: grpc.aio.Server, listener: Listener) -> int:
+        assert listener.tls is None, "TLS is the front's"
         bind(listener).close()  # for the system's reason where grpcio has none
         try:
             port = server.add_insecure_port(listener.where)

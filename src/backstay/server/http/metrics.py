@@ -67,7 +67,7 @@ class Metrics:
                 yield _sample("etcd_debugging_server_alarms", 1, {"alarm_type": alarm, "server_id": member})
 
     def _counted(self) -> Iterator[str]:
-        numbers = {**ALWAYS, **self._health, **self._statistics.numbers()}
+        numbers = {**ALWAYS, **self._health, **self._asked_for(), **self._statistics.numbers()}
         durations = self._statistics.durations()
         for name, kind, meaning, bounds in METRICS:
             yield from _family(name, kind, meaning)
@@ -75,6 +75,19 @@ class Metrics:
                 yield from _histogram(name, durations.get(name) or Durations(bounds))
             else:
                 yield _sample(name, numbers.get(name, 0))
+
+    def _asked_for(self) -> Mapping[str, float]:
+        """What calls were answered, where the store does not count better: the parts of transactions are not in it."""
+        sent = self._traffic.sent
+        return {
+            "etcd_mvcc_delete_total": sent[Op.DELETE_RANGE],
+            "etcd_mvcc_put_total": sent[Op.PUT],
+            "etcd_mvcc_range_total": sent[Op.RANGE],
+            "etcd_mvcc_txn_total": sent[Op.TXN],
+            "etcd_debugging_lease_granted_total": sent[Op.LEASE_GRANT],
+            "etcd_debugging_lease_renewed_total": sent[Op.LEASE_KEEP_ALIVE],
+            "etcd_debugging_lease_revoked_total": sent[Op.LEASE_REVOKE],
+        }
 
     def _calls(self) -> Iterator[str]:
         traffic = self._traffic
