@@ -22,13 +22,15 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backstay.server.listeners import Listener, Serves
+from backstay.server.listeners import Listener, Serves, TlsFiles
 from backstay.server.ports import bind
-from backstay.server.tls import ServerTls
 from backstay.server.transport import Conn, Peer
 from backstay.server.visitors import Visitors
+
+if TYPE_CHECKING:
+    from backstay.server.tls import ServerTls
 
 PREFACE_BEGIN = b"PRI"
 """No method of HTTP/1.1 begins like this."""
@@ -51,7 +53,7 @@ class Front:
         self.visitors = visitors
         self.inner_name = inner_name
         self.http = http
-        self.tls = ServerTls(listener.tls) if listener.tls is not None else None
+        self.tls = _server_tls(listener.tls) if listener.tls is not None else None
         self.port = 0
         """The port really listened on; 0 for a unix socket."""
         self.arrivals: set[Arrival] = set()
@@ -251,6 +253,12 @@ async def _connect(inner: socket.socket, address: str) -> None:
             if attempt == INNER_ATTEMPTS - 1:
                 raise
             await asyncio.sleep(INNER_PAUSE_SECONDS)
+
+
+def _server_tls(files: TlsFiles) -> ServerTls:
+    from backstay.server.tls import ServerTls  # its cryptography is a tenth of a server's start, and few need it
+
+    return ServerTls(files)
 
 
 def _address(transport: asyncio.Transport) -> str:

@@ -9,7 +9,8 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from backstay.store.tokens import SignedTokens, SimpleTokens
+from backstay.store.tokens import SimpleTokens
+from backstay.store.tokens.signed import SignedTokens
 from tests.unit.store.engine.engines import HandClock
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
