@@ -40,8 +40,8 @@ def main(data: str) -> None:
         number += 1
         if number % CHECKPOINT_EVERY == 0:
             plan = plan_checkpoint(store.state)
-            run_checkpoint(store, plan, build=build_database)
-            adopt(store, plan)
+            built = run_checkpoint(store, plan, build=build_database)
+            adopt(store, plan, built)
 
 
 if __name__ == "__main__":

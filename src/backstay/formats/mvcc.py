@@ -19,6 +19,7 @@ empty fields absent. A tombstone's value holds only the key. A value of zero byt
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import NamedTuple
 
@@ -31,6 +32,13 @@ SEPARATOR = 0x5F
 TOMBSTONE_MARK = 0x74
 
 MAX_REVISION = (1 << 63) - 1
+
+# create, mod and version, below 2^63, and the length of a value: what stands behind the key of an ordinary put.
+_PUT_NUMBERS = re.compile(
+    rb"\x10([\x80-\xff]{0,8}[\x00-\x7f])\x18([\x80-\xff]{0,8}[\x00-\x7f])\x20([\x80-\xff]{0,8}[\x00-\x7f])"
+    rb"(?:\x2a([\x80-\xff]{0,8}[\x00-\x7f]))?",
+    re.DOTALL,
+)
 
 REVISION_STRUCT = struct.Struct(">QBQ")
 """main, separator, sub: for hot loops that decode many keys in place."""
@@ -99,6 +107,40 @@ def encode_key_value(item: KeyValue) -> bytes:
 
 def decode_key_value(data: bytes) -> KeyValue:
     """The KeyValue in `data`; unknown fields are ignored. Raises `FormatError`."""
+    return _decode_plain_put(data) or _decode_fields(data)
+
+
+def _decode_plain_put(data: bytes) -> KeyValue | None:
+    """A put without lease whose fields stand in etcd's order, as nearly all do; None for whatever else `data` holds."""
+    if len(data) < 3 or data[0] != 0x0A:
+        return None
+    size, start = data[1], 2
+    if size >= 0x80:
+        if data[2] >= 0x80:
+            return None
+        size, start = size & 0x7F | data[2] << 7, 3
+    found = _PUT_NUMBERS.match(data, start + size)
+    if found is None:
+        return None
+    create, mod, version, length = found.groups()
+    value_start = found.end()
+    value_end = value_start + _number(length) if length else value_start
+    if value_end != len(data):
+        return None
+    key = data[start : start + size]
+    return KeyValue(key, _number(create), _number(mod), _number(version), data[value_start:value_end])
+
+
+def _number(varint: bytes) -> int:
+    if len(varint) == 1:
+        return varint[0]
+    value = 0
+    for byte in reversed(varint):
+        value = value << 7 | byte & 0x7F
+    return value
+
+
+def _decode_fields(data: bytes) -> KeyValue:
     key = value = b""
     numbers = {2: 0, 3: 0, 4: 0, 6: 0}
     for number, wire_type, content in protowire.read_fields(data):

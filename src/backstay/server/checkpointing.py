@@ -18,7 +18,7 @@ from typing import BinaryIO
 from backstay.clock import Clock
 from backstay.errors import BackstayError
 from backstay.store.durable import DurableStore, adopt, plan_checkpoint, run_checkpoint, snapshot_file
-from backstay.store.durable.checkpoint import CheckpointPlan, ChildBuilder
+from backstay.store.durable.checkpoint import BuiltBase, CheckpointPlan, ChildBuilder
 
 LOG_BYTES = 256 << 20
 """Log, and about as much memory, that may lie above the base before a checkpoint is due whatever the count."""
@@ -42,6 +42,7 @@ class Checkpointing:
         self._plan: CheckpointPlan | None = None
         self._covered = (0, 0)
         """Entries and bytes that the plan covers."""
+        self._built: BuiltBase | None = None
         self._failure: BackstayError | None = None
         self._told: list[Told] = []
         self._asked: list[Told] = []
@@ -85,7 +86,7 @@ class Checkpointing:
 
         def work() -> None:
             try:
-                run_checkpoint(self._store, plan, build=self._builder)
+                self._built = run_checkpoint(self._store, plan, build=self._builder)
             except BackstayError as problem:
                 self._failure = problem
             finished()
@@ -100,8 +101,9 @@ class Checkpointing:
             return
         self._plan, self._told = None, []
         now = self._clock.monotonic()
-        if self._failure is None:
-            adopt(self._store, plan)
+        if self._built is not None:
+            adopt(self._store, plan, self._built)
+            self._built = None
             entries, size = self._covered
             self._entries -= entries
             self._bytes -= size

@@ -15,6 +15,7 @@ from backstay.formats import mvcc, protowire, schema
 from backstay.formats.bbolt import Bucket, Buffer, Database
 from backstay.formats.hashkv import RecordPage, user_key
 from backstay.formats.mvcc import KeyValue, RevisionKey
+from backstay.store.record_lookup import RecordLookup
 
 # create, mod, version and the length of the value: what stands between the key and the value of an ordinary put.
 _PUT_FIELDS = re.compile(
@@ -32,17 +33,18 @@ class RecordHead(NamedTuple):
 
 
 class Base:
-    """The buckets of a database, for reading."""
+    """The buckets of a database, for reading. Raises `FormatError` where its tree is damaged."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._records: Bucket | None = database.bucket(schema.KEY)
+        self._lookup = RecordLookup(database, self._records) if self._records is not None else None
 
-    def record(self, revision: RevisionKey) -> KeyValue:
-        """The record at `revision`, which the index promised. Raises `FormatError`."""
-        value = self._records.get(mvcc.encode_revision(revision)) if self._records is not None else None
+    def record(self, main: int, sub: int) -> KeyValue:
+        """The put at revision `main`, which the index promised. Raises `FormatError`."""
+        value = self._lookup.value(main, sub) if self._lookup is not None else None
         if value is None:
-            raise FormatError(f"the record at revision {revision.main} is gone from bucket `key`", offset=0)
+            raise FormatError(f"the record at revision {main} is gone from bucket `key`", offset=0)
         return mvcc.decode_key_value(value)
 
     def items(self, bucket: bytes) -> list[tuple[bytes, bytes]]:

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from backstay.formats.mvcc import RevisionKey
 from backstay.values import Revision
 
-_MAIN_SHIFT = 64
+MAIN_SHIFT = 64
+SUB_MASK = (1 << 63) - 1
 _INSERT_AT_MOST = 8
 """More new keys than this are cheaper to sort in than to insert one by one."""
 
@@ -33,6 +34,7 @@ class KeyIndex:
         self._keys: list[bytes] = []
         self._fresh: list[bytes] = []  # not yet in `_keys`: loading adds them by the million, and sorts once
         self._histories: dict[bytes, _History] = {}
+        self._deleted: set[bytes] = set()  # keys whose newest record is a tombstone
 
     def __len__(self) -> int:
         return len(self._histories)
@@ -42,7 +44,10 @@ class KeyIndex:
 
     def add(self, key: bytes, revision: RevisionKey) -> None:
         """`key` has a record at `revision`, newer than all before."""
-        packed = revision.main << _MAIN_SHIFT | revision.sub << 1 | revision.tombstone
+        self.add_packed(key, pack(revision))
+
+    def add_packed(self, key: bytes, packed: int) -> None:
+        """`add`, of a revision that is packed already."""
         before = self._histories.get(key)
         if before is None:
             self._fresh.append(key)
@@ -51,33 +56,74 @@ class KeyIndex:
             self._histories[key] = [before, packed]
         else:
             before.append(packed)
+        if packed & 1:
+            self._deleted.add(key)
+        elif self._deleted:
+            self._deleted.discard(key)
 
     def newest(self, key: bytes, at: Revision | None = None) -> RevisionKey | None:
         """The newest record of `key` (with main at or below `at`), a tombstone too; None when there is none."""
+        packed = self.find(key, at)
+        return unpack(packed) if packed is not None else None
+
+    def find(self, key: bytes, at: Revision | None = None) -> int | None:
+        """`newest`, packed."""
         history = self._histories.get(key)
         if history is None:
             return None
         if isinstance(history, int):
-            chosen = history
-            if at is not None and chosen >> _MAIN_SHIFT > at:
-                return None
-        elif at is None:
-            chosen = history[-1]
-        else:
-            position = bisect_left(history, (at + 1) << _MAIN_SHIFT)
-            if position == 0:
-                return None
-            chosen = history[position - 1]
-        return _unpack(chosen)
+            return history if at is None or history >> MAIN_SHIFT <= at else None
+        if at is None:
+            return history[-1]
+        position = bisect_left(history, (at + 1) << MAIN_SHIFT)
+        return history[position - 1] if position else None
+
+    def living(self, start: bytes, end: bytes | None, at: Revision | None = None) -> Iterator[bytes]:
+        """Keys in [start, end) that exist now or at revision `at`, in order."""
+        if at is not None:
+            return self._living_at(start, end, (at + 1) << MAIN_SHIFT)
+        keys = self.keys(start, end)
+        deleted = self._deleted
+        return (key for key in keys if key not in deleted) if deleted else keys
+
+    def count(self, start: bytes, end: bytes | None, at: Revision | None = None) -> int:
+        """How many keys `living` gives."""
+        if at is not None:
+            return sum(1 for _ in self.living(start, end, at))
+        first, last = self._bounds(start, end)
+        size = last - first
+        if size <= 0 or not self._deleted:
+            return max(size, 0)
+        if size < len(self._deleted):
+            return sum(key not in self._deleted for key in self._keys[first:last])
+        return size - sum(start <= key and (end is None or key < end) for key in self._deleted)
+
+    def _living_at(self, start: bytes, end: bytes | None, bound: int) -> Iterator[bytes]:
+        for key in self.keys(start, end):
+            history = self._histories[key]
+            if isinstance(history, int):
+                if history < bound and not history & 1:
+                    yield key
+            elif history[-1] < bound:
+                if not history[-1] & 1:
+                    yield key
+            else:
+                position = bisect_left(history, bound)
+                if position and not history[position - 1] & 1:
+                    yield key
 
     def keys(self, start: bytes, end: bytes | None) -> Iterator[bytes]:
         """Keys in [start, end) in order, dead ones too; `end` None means all from `start` on."""
-        self._settle()
-        first = bisect_left(self._keys, start)
-        last = len(self._keys) if end is None else bisect_left(self._keys, end)
+        first, last = self._bounds(start, end)
         return iter(self._keys[first:last])
 
+    def _bounds(self, start: bytes, end: bytes | None) -> tuple[int, int]:
+        self._settle()
+        return bisect_left(self._keys, start), len(self._keys) if end is None else bisect_left(self._keys, end)
+
     def _settle(self) -> None:
+        if not self._fresh:
+            return
         if len(self._fresh) > _INSERT_AT_MOST:
             self._keys += self._fresh
             self._keys.sort()
@@ -88,7 +134,7 @@ class KeyIndex:
 
     def between(self, within: tuple[bytes, bytes | None], first: int, last: int) -> list[tuple[RevisionKey, bytes]]:
         """Every record of the keys in a range with `first` <= main <= `last`, in the order of revisions."""
-        low, high = first << _MAIN_SHIFT, (last + 1) << _MAIN_SHIFT
+        low, high = first << MAIN_SHIFT, (last + 1) << MAIN_SHIFT
         found: list[tuple[int, bytes]] = []
         for key in self.keys(*within):
             history = self._histories[key]
@@ -98,20 +144,20 @@ class KeyIndex:
             elif history[-1] >= low:
                 found += [(each, key) for each in history[bisect_left(history, low) : bisect_left(history, high)]]
         found.sort()
-        return [(_unpack(packed), key) for packed, key in found]
+        return [(unpack(packed), key) for packed, key in found]
 
     def compact(self, at: Revision) -> None:
         """Forget what a compaction at `at` removes."""
         for _ in self.compact_in_steps(at, len(self._histories) + 1):
             pass
 
-    def compact_in_steps(self, at: Revision, keys_per_step: int) -> Iterator[list[RevisionKey]]:
-        """Forget what a compaction at `at` removes, some keys at a time; yields the records forgotten in each step.
+    def compact_in_steps(self, at: Revision, keys_per_step: int) -> Iterator[list[int]]:
+        """Forget what a compaction at `at` removes, some keys at a time; yields the records forgotten in each, packed.
 
         Keys may be added and written between the steps. A key with nothing left goes in the last step, so that one
         written again meanwhile is never listed twice.
         """
-        bound = (at + 1) << _MAIN_SHIFT
+        bound = (at + 1) << MAIN_SHIFT
         dead = []
         pending = list(self._histories)
         for start in range(0, len(pending), keys_per_step):
@@ -123,15 +169,15 @@ class KeyIndex:
                 if position == 0:
                     continue
                 newest = listed[position - 1]
-                if not newest & 1 or newest >> _MAIN_SHIFT == at:
+                if not newest & 1 or newest >> MAIN_SHIFT == at:
                     position -= 1
                 if position == len(listed):
                     dead.append(key)
                 elif position:
                     forgotten += listed[:position]
                     self._histories[key] = listed[-1] if position == len(listed) - 1 else listed[position:]
-            yield [_unpack(each) for each in forgotten]
-        yield [_unpack(each) for each in self._bury(dead, bound)]
+            yield forgotten
+        yield self._bury(dead, bound)
 
     def _bury(self, dead: list[bytes], bound: int) -> list[int]:
         forgotten: list[int] = []
@@ -143,6 +189,7 @@ class KeyIndex:
             forgotten += listed[:position]
             if position == len(listed):
                 del self._histories[key]
+                self._deleted.discard(key)
                 gone = True
             else:  # written again since
                 self._histories[key] = listed[-1] if position == len(listed) - 1 else listed[position:]
@@ -152,5 +199,11 @@ class KeyIndex:
         return forgotten
 
 
-def _unpack(packed: int) -> RevisionKey:
-    return RevisionKey(packed >> _MAIN_SHIFT, packed >> 1 & ((1 << 63) - 1), bool(packed & 1))
+def pack(revision: RevisionKey) -> int:
+    """A revision as one number, in the order of revisions; odd for a tombstone."""
+    return revision.main << MAIN_SHIFT | revision.sub << 1 | revision.tombstone
+
+
+def unpack(packed: int) -> RevisionKey:
+    """The revision that `pack` made a number of."""
+    return RevisionKey(packed >> MAIN_SHIFT, packed >> 1 & SUB_MASK, bool(packed & 1))

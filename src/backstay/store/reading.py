@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Protocol
 
 from backstay.formats import requests
@@ -24,6 +25,7 @@ class View(Protocol):
     def compact_revision(self) -> Revision: ...
     def read(self, key: bytes, at: Revision | None = None) -> KeyValue | None: ...
     def keys(self, within: KeyRange, at: Revision | None = None) -> Iterator[bytes]: ...
+    def count(self, within: KeyRange, at: Revision | None = None) -> int: ...
 
 
 _SORT_KEYS: dict[int, Callable[[KeyValue], int | bytes]] = {
@@ -51,15 +53,19 @@ def read_range(view: View, request: requests.Range) -> RangeAnswer:
     if request.revision > 0:
         check_revision(view, request.revision)
         at = Revision(request.revision)
-    keys = list(view.keys(key_range(request.key, request.range_end), at))
+    within = key_range(request.key, request.range_end)
     if request.count_only:
-        return RangeAnswer(view.revision, total=len(keys))
+        return RangeAnswer(view.revision, total=view.count(within, at))
 
     in_key_order = request.sort_target == SortTarget.KEY and request.sort_order != SortOrder.DESCEND
     limit = max(request.limit, 0)
     # Without an order, etcd cuts before it sorts by anything but the key; clients never ask for that, but they could.
     cuts_first = limit and not _filters(request) and (in_key_order or request.sort_order == SortOrder.NONE)
-    wanted = keys[: limit + 1] if cuts_first else keys
+    if cuts_first and at is None:
+        wanted, total = list(islice(view.keys(within), limit + 1)), view.count(within)
+    else:
+        keys = list(view.keys(within, at))
+        wanted, total = keys[: limit + 1] if cuts_first else keys, len(keys)
     items = [item for key in wanted if (item := view.read(key, at)) is not None and _passes(item, request)]
     if not in_key_order:
         items.sort(key=_SORT_KEYS[request.sort_target], reverse=request.sort_order == SortOrder.DESCEND)
@@ -70,7 +76,7 @@ def read_range(view: View, request: requests.Range) -> RangeAnswer:
         # 3.7 answers from its index, which does not know leases, unless it had to sort by values.
         by_value = request.sort_target == SortTarget.VALUE
         items = [item._replace(value=b"", lease=item.lease if by_value else 0) for item in items]
-    return RangeAnswer(view.revision, tuple(items), more, len(keys))
+    return RangeAnswer(view.revision, tuple(items), more, total)
 
 
 def _filters(request: requests.Range) -> bool:

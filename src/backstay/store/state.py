@@ -19,7 +19,7 @@ from backstay.formats.mvcc import KeyValue, Record, RevisionKey
 from backstay.formats.schema import Alarm, Lease, Role, User
 from backstay.store.base import Base
 from backstay.store.interest import Interest
-from backstay.store.key_index import KeyIndex
+from backstay.store.key_index import MAIN_SHIFT, SUB_MASK, KeyIndex, pack, unpack
 from backstay.store.leases import LeaseTable
 from backstay.store.ranges import KeyRange
 from backstay.values import NO_COMPACTION, LeaseId, MemberId, Revision
@@ -90,7 +90,7 @@ class StoreState:
         self.minimum_lease_ttl = DEFAULT_MINIMUM_LEASE_TTL
         self.index = KeyIndex()
         self._base = base
-        self._recent: dict[RevisionKey, KeyValue] = {}
+        self._recent: dict[int, KeyValue] = {}  # by packed revision, in order
 
     @property
     def compact_revision(self) -> Revision:
@@ -105,42 +105,44 @@ class StoreState:
 
     def records(self) -> Iterator[Record]:
         """The records newer than the base, in order."""
-        return (Record(revision, item) for revision, item in self._recent.items())
+        return (Record(unpack(packed), item) for packed, item in self._recent.items())
 
     def read(self, key: bytes, at: Revision | None = None) -> KeyValue | None:
         """What `key` holds now or at revision `at`; None when it does not exist then."""
-        revision = self.index.newest(key, at)
-        if revision is None or revision.tombstone:
+        packed = self.index.find(key, at)
+        if packed is None or packed & 1:
             return None
-        recent = self._recent.get(revision)
-        return recent if recent is not None else self._base.record(revision)
+        recent = self._recent.get(packed)
+        return recent if recent is not None else self._base.record(packed >> MAIN_SHIFT, packed >> 1 & SUB_MASK)
 
     def keys(self, within: KeyRange, at: Revision | None = None) -> Iterator[bytes]:
         """The keys that exist inside a range now or at revision `at`, in order."""
-        for key in self.index.keys(*within):
-            revision = self.index.newest(key, at)
-            if revision is not None and not revision.tombstone:
-                yield key
+        return self.index.living(*within, at)
+
+    def count(self, within: KeyRange, at: Revision | None = None) -> int:
+        """How many keys `keys` gives."""
+        return self.index.count(*within, at)
 
     def append(self, records: list[Record]) -> None:
         """Make `records`, all of the next revision, part of the store."""
         for revision, item in records:
-            self._recent[revision] = item
-            self.index.add(item.key, revision)
+            packed = pack(revision)
+            self._recent[packed] = item
+            self.index.add_packed(item.key, packed)
             self.leases.attach(item.key, 0 if revision.tombstone else item.lease)
             self.revision = Revision(revision.main)
 
-    def adopt_base(self, database: Database, revision: Revision, compacted: Revision) -> None:
+    def adopt_base(self, base: Base, revision: Revision, compacted: Revision) -> None:
         """Stand on a new base that has every record up to `revision`, and has finished the compaction at `compacted`."""
-        self._base = Base(database)
-        self._recent = {key: item for key, item in self._recent.items() if key.main > revision}
+        self._base = base
+        self._recent = {key: item for key, item in self._recent.items() if key >> MAIN_SHIFT > revision}
         if compacted != NO_COMPACTION:
             self.finished_compaction = compacted
 
     def record(self, revision: RevisionKey) -> KeyValue:
         """The record at `revision`, which the index named. Raises `FormatError` where the base is damaged."""
-        recent = self._recent.get(revision)
-        return recent if recent is not None else self._base.record(revision)
+        recent = self._recent.get(pack(revision))
+        return recent if recent is not None else self._base.record(revision.main, revision.sub)
 
     def put_plain(self, key: bytes, value: bytes) -> Record:
         """A put without lease and options, of a key that has no lease: what `WriteBatch.put` does, without the batch."""
@@ -150,11 +152,11 @@ class StoreState:
             item = KeyValue(key, main, main, 1, value)
         else:
             item = KeyValue(key, before.create_revision, main, before.version + 1, value)
-        revision = RevisionKey(main, 0)
-        self._recent[revision] = item
-        self.index.add(key, revision)
+        packed = main << MAIN_SHIFT
+        self._recent[packed] = item
+        self.index.add_packed(key, packed)
         self.revision = Revision(main)
-        return Record(revision, item)
+        return Record(RevisionKey(main, 0), item)
 
     def compact_in_steps(self, keys_per_step: int) -> Iterator[None]:
         """Drop from memory, some keys at a time, what nobody can ask for since the newest compaction.
@@ -163,9 +165,9 @@ class StoreState:
         base still has would seem to exist, to HashKV.
         """
         for forgotten in self.index.compact_in_steps(self.compact_revision, keys_per_step):
-            for revision in forgotten:
-                if not revision.tombstone:
-                    self._recent.pop(revision, None)
+            for packed in forgotten:
+                if not packed & 1:
+                    self._recent.pop(packed, None)
             yield
 
     def pages(self) -> Iterator[RecordPage]:
@@ -178,8 +180,8 @@ class StoreState:
 
         def pages() -> Iterator[RecordPage]:
             yield from base.pages()
-            for revision, item in recent:
-                key, value = mvcc.encode_record(Record(revision, item))
+            for packed, item in recent:
+                key, value = mvcc.encode_record(Record(unpack(packed), item))
                 yield RecordPage(key + value, [(0, 0, len(key), len(key) + len(value))])
 
         return pages

@@ -53,6 +53,12 @@ class WriteBatch:
         older = (key for key in self._state.keys(within) if key not in self._newest)
         return heapq.merge(older, (key for key in own if self._newest[key] is not None))
 
+    def count(self, within: KeyRange, at: Revision | None = None) -> int:
+        """How many keys `keys` gives."""
+        if not self._newest or (at is not None and at < self._main):
+            return self._state.count(within, at)
+        return sum(1 for _ in self.keys(within, at))
+
     def put(self, request: requests.Put) -> PutAnswer:
         """Write one key. Raises `Refused`."""
         if request.lease and LeaseId(request.lease) not in self._state.leases.granted:

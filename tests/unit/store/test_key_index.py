@@ -102,3 +102,24 @@ def test_a_key_costs_less_than_400_bytes() -> None:
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size / count < 400
+
+
+def test_the_living_are_counted_without_looking_at_each() -> None:
+    chosen = random.Random(4)
+    index = KeyIndex()
+    alive: dict[int, set[bytes]] = {1: set()}
+    for main in range(2, 400):
+        key, tombstone = bytes((chosen.randrange(40),)), chosen.random() < 0.4
+        now = set(alive[main - 1])
+        if tombstone and key not in now:
+            alive[main] = now
+            continue
+        index.add(key, RevisionKey(main, 0, tombstone))
+        alive[main] = now - {key} if tombstone else now | {key}
+        if main == 200:
+            index.compact(Revision(150))
+        for start, end in ((b"", None), (b"\x05", b"\x14"), (b"\x14", b"\x05")):
+            for at in (None, Revision(main), Revision(max(main - 20, 150 if main > 199 else 1))):
+                expected = sorted(each for each in alive[at or main] if start <= each and (end is None or each < end))
+                assert list(index.living(start, end, at)) == expected
+                assert index.count(start, end, at) == len(expected)

@@ -21,14 +21,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from backstay import errors
 from backstay.durable import translated, write_durable
 from backstay.formats import raft_snapshot
+from backstay.formats.bbolt import Database
 from backstay.formats.directory import DATABASE, SNAP, WAL
 from backstay.formats.membership import ConfState
 from backstay.formats.raft_snapshot import RaftSnapshot, RaftSnapshotName, V2Store
 from backstay.formats.wal import SnapshotRecord
+from backstay.store.base import Base
 from backstay.store.durable.disk import StoreDisk
 from backstay.store.durable.opening import DurableStore
 from backstay.store.durable.replay import open_base
@@ -54,6 +57,13 @@ class CheckpointPlan:
     compact_revision: Revision
     conf_state: ConfState
     v2_store: V2Store
+
+
+class BuiltBase(NamedTuple):
+    """The new base file, mapped, and the way to its records."""
+
+    database: Database
+    base: Base
 
 
 def plan_checkpoint(state: StoreState) -> CheckpointPlan:
@@ -117,7 +127,7 @@ def build_in_child(member: Path, index: int, target: Path, disk: StoreDisk) -> N
     ChildBuilder()(member, index, target, disk)
 
 
-def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder = build_in_child) -> None:
+def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder = build_in_child) -> BuiltBase:
     """Carry out `plan`. May run beside the store's thread; the store serves from its old base until `adopt`.
 
     Raises `CHECKPOINT_FAILED`, `JOURNAL_STOPPED`, and what writing raises; the directory opens whatever happens.
@@ -140,21 +150,21 @@ def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder 
         store.journal.note_snapshot(SnapshotRecord(plan.index, plan.term, plan.conf_state))
         _drop_old_segments(store, log, plan.index)
         _drop_old_snapshots(disk, snap, name)
+        database = open_base(final)
+        return BuiltBase(database, Base(database))
 
 
-def adopt(store: DurableStore, plan: CheckpointPlan) -> None:
+def adopt(store: DurableStore, plan: CheckpointPlan, built: BuiltBase) -> None:
     """Let the store read from the base that `run_checkpoint` has written. Call it on the store's thread, between batches."""
-    store.database = open_base(store.member_directory / SNAP / DATABASE)
-    store.base_index = plan.index
+    store.database, store.base_index = built.database, plan.index
     # The old mapping goes with its last reader: a hash may still be computed from it on another thread.
-    store.state.adopt_base(store.database, plan.revision, plan.compact_revision)
+    store.state.adopt_base(built.base, plan.revision, plan.compact_revision)
 
 
 def checkpoint(store: DurableStore, *, build: Builder = build_in_child) -> None:
     """All three steps on one thread: what defragment does."""
     plan = plan_checkpoint(store.state)
-    run_checkpoint(store, plan, build=build)
-    adopt(store, plan)
+    adopt(store, plan, run_checkpoint(store, plan, build=build))
 
 
 @contextmanager

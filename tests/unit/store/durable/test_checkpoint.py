@@ -8,7 +8,7 @@ import pytest
 
 from backstay.errors import BackstayError
 from backstay.formats import bbolt, requests, schema
-from backstay.store.durable import checkpoint, open_store, plan_checkpoint, snapshot_file
+from backstay.store.durable import checkpoint, open_store, snapshot_file
 from backstay.store.durable.replay import map_file, unmap
 from tests import golden
 from tests.storing import SMALL, do, keys_of, put
