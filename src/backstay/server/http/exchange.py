@@ -96,3 +96,9 @@ def not_found() -> Response:
 def only(method: str) -> Response:
     """The path wants another method."""
     return text(HTTPStatus.METHOD_NOT_ALLOWED, "Method Not Allowed\n", (("Allow", method), *TEXT_AS_IS))
+
+
+def moved(path: str) -> Response:
+    """It is at another path, in the words of Go's server."""
+    headers = (("Content-Type", "text/html; charset=utf-8"), ("Location", path))
+    return text(HTTPStatus.TEMPORARY_REDIRECT, f'<a href="{path}">Temporary Redirect</a>.\n\n', headers)

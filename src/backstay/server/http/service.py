@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from backstay.server.http.connection import HttpConnection
-from backstay.server.http.exchange import JSON, Exchange, Headers, Request, Response, not_found, only, text
+from backstay.server.http.exchange import JSON, Exchange, Headers, Request, Response, moved, not_found, only, text
 from backstay.server.http.gateway import Gateway
 from backstay.server.http.gateway.paths import OLD_PREFIX, PREFIX
 from backstay.server.http.health import Health
@@ -84,8 +84,12 @@ class HttpService:
         open_to_pages = _Open(exchange, self._origin_headers(request))
         if request.method == "OPTIONS":
             open_to_pages.respond(Response(HTTPStatus.OK, (), b""))
-        elif request.path.startswith(PREFIX) and Serves.HTTP in visit.serves and self._options.has_gateway:
+        elif Serves.HTTP not in visit.serves or not self._options.has_gateway:
+            open_to_pages.respond(await self._plain(request, visit))
+        elif open_to_pages.request.path.startswith(PREFIX):
             await self._gateway.serve(open_to_pages)
+        elif request.path == PREFIX.rstrip("/"):
+            open_to_pages.respond(moved(PREFIX))
         else:
             open_to_pages.respond(await self._plain(request, visit))
 

@@ -9,6 +9,7 @@ integer is for the field to say.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -54,6 +55,16 @@ class Node(NamedTuple):
     """An array's elements."""
     members: tuple[tuple[Node, Node], ...] = ()
     """An object's names and values."""
+
+    def strings(self) -> Iterator[Node]:
+        """Every string in it, names included, in order."""
+        if self.kind is Kind.STRING:
+            yield self
+        for item in self.items:
+            yield from item.strings()
+        for name, value in self.members:
+            yield name
+            yield from value.strings()
 
 
 class JsonError(Exception):

@@ -39,10 +39,12 @@ _RANGES = {
 }
 _QUOTED = frozenset({"int64", "uint64"})
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+OWN_PACKAGE = "backstay."
+"""Before the names of etcd's packages in our descriptors, so that other clients' can be loaded beside them."""
 _LARGEST_EXPONENT = 40
 _BASE64_LINE_ENDS = str.maketrans("", "", "\r\n")
 _TO_STANDARD_ALPHABET = str.maketrans("-_", "+/")
-_ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f]')
+_ESCAPED = re.compile(r'[\x00-\x1f"\\]')
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _FOR_WEB_PAGES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 
@@ -111,7 +113,9 @@ def decode(data: bytes, message: Message) -> None:
 
 def fill(data: bytes, node: Node, message: Message) -> None:
     """Fill `message` from an object of `data`. Raises `MappingError`."""
-    _Filler(data, node.at).message(node, message)
+    filler = _Filler(data, node.at)
+    filler.check_text(node)
+    filler.message(node, message)
 
 
 class _Filler:
@@ -139,7 +143,8 @@ class _Filler:
             choice = field.containing_oneof
             if choice is not None:
                 if choice.full_name in chosen:
-                    raise self._error(name, f"error parsing {name.raw}, oneof {choice.full_name} is already set")
+                    said = choice.full_name.removeprefix(OWN_PACKAGE)
+                    raise self._error(name, f"error parsing {name.raw}, oneof {said} is already set")
                 chosen.add(choice.full_name)
             if field.message_type is not None:
                 inner = getattr(message, field.name)
@@ -147,6 +152,16 @@ class _Filler:
                 self.message(value, inner)
             elif (read := self._scalar(value, field)) is not None:
                 setattr(message, field.name, read)
+
+    def check_text(self, node: Node) -> None:
+        """Refuse the first string that is not UTF-8."""
+        try:
+            self._data.decode()
+        except UnicodeDecodeError as problem:
+            strings = [each for each in node.strings() if each.at <= problem.start]
+            if strings:
+                place = self._place(max(strings, key=lambda each: each.at))
+                raise MappingError(f"proto:\u00a0syntax error {place}: invalid UTF-8 in string") from problem
 
     def _list(self, node: Node, field: FieldDescriptor, target: Any) -> None:
         if node.kind is not Kind.ARRAY:
