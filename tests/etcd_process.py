@@ -75,6 +75,7 @@ class EtcdProcess:
         tls: Tls | None = None,
         log_path: Path | None = None,
         ready_path: str = "/health",
+        has_http_port: bool = False,
     ) -> None:
         self.peer = peer
         self.data_dir = data_dir
@@ -83,6 +84,9 @@ class EtcdProcess:
         self.tls = tls
         # A server with an alarm is not healthy; `ready_path="/version"` waits for one of those.
         self.ready_path = ready_path
+        # With one, HTTP and JSON are spoken there (`http_port`) and only gRPC on the client port.
+        self.has_http_port = has_http_port
+        self._http_port: int | None = None
         self._client_port = client_port
         self._peer_port = peer_port
         self._initial_cluster = initial_cluster
@@ -102,6 +106,11 @@ class EtcdProcess:
     def address(self) -> str:
         """The client port as HOST:PORT."""
         return f"127.0.0.1:{self._known(self._client_port)}"
+
+    @property
+    def http_port(self) -> int:
+        """Where HTTP and JSON are spoken."""
+        return self._known(self._http_port if self.has_http_port else self._client_port)
 
     @property
     def peer_url(self) -> str:
@@ -132,6 +141,8 @@ class EtcdProcess:
         if self._client_port is None or self._peer_port is None:
             client, peer = free_ports(2)
             self._client_port, self._peer_port = self._client_port or client, self._peer_port or peer
+        if self.has_http_port and self._http_port is None:
+            (self._http_port,) = free_ports(1)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD")}
         environment["ETCD_UNSUPPORTED_ARCH"] = os.uname().machine
@@ -158,7 +169,7 @@ class EtcdProcess:
                 if PORT_TAKEN not in self.log_tail(200) or attempts >= PORT_ATTEMPTS:
                     raise EtcdFailed(f"{self} ended with status {self._status()}\n{self.log_tail()}")
                 if fresh:
-                    self._client_port = self._peer_port = None
+                    self._client_port = self._peer_port = self._http_port = None
                 self.launch()
             if self._answers():
                 return self
@@ -260,6 +271,8 @@ class EtcdProcess:
             arguments += [f"--cert-file={self.tls.certificate}", f"--key-file={self.tls.key}"]
             if self.tls.client_certificate:
                 arguments += ["--client-cert-auth", f"--trusted-ca-file={self.tls.authority}"]
+        if self.has_http_port:
+            arguments.append(f"--listen-client-http-urls={self.endpoint.rpartition(':')[0]}:{self.http_port}")
         return [*arguments, *self._extra_args]
 
     def _answers(self) -> bool:
@@ -287,7 +300,7 @@ class EtcdProcess:
         return any(row[1].endswith(wanted) and row[3] == "0A" and f"socket:[{row[9]}]" in own for row in rows)
 
     def _connection(self) -> http.client.HTTPConnection:
-        port = self._known(self._client_port)
+        port = self.http_port
         if self.tls is None:
             return http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
         context = ssl.create_default_context(cafile=str(self.tls.authority))

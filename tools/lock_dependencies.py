@@ -23,11 +23,18 @@ COMMON = (
     "--quiet",
 )
 LOCKS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "base.lock": (" What users get.", ()),
-    "dev.lock": (" base.lock and what the checks need.", ("--group=dev", "--constraint=requirements/base.lock")),
+    "base.lock": (" What users get.", ("pyproject.toml",)),
+    "dev.lock": (
+        " base.lock and what the checks need.",
+        ("pyproject.toml", "--group=dev", "--constraint=requirements/base.lock"),
+    ),
     "oldest.lock": (
         " The oldest dependencies that we promise to work with, extras included.",
-        ("--all-extras", "--resolution=lowest-direct"),
+        ("pyproject.toml", "--all-extras", "--resolution=lowest-direct"),
+    ),
+    "foreign-clients.lock": (
+        " Clients that others wrote, for tests: in an environment of their own.",
+        ("--group=pyproject.toml:foreign-clients",),
     ),
 }
 
@@ -39,7 +46,7 @@ def main(arguments: list[str]) -> int:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("UV_FIND", "PIP_FIND"))}
     for name, (purpose, options) in LOCKS.items():
         target = ROOT / "requirements" / name
-        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *COMMON, *options, *upgrade]
+        command = [sys.executable, "-m", "uv", "pip", "compile", *COMMON, *options, *upgrade]
         done = subprocess.run(
             [*command, f"--output-file={target.relative_to(ROOT)}"],
             cwd=ROOT,

@@ -12,26 +12,31 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backstay import errors
 from backstay.clock import Clock, SystemClock
 from backstay.findings import Finding
-from backstay.formats.directory import MEMBER
+from backstay.formats.directory import DATABASE, MEMBER, SNAP
 from backstay.server.compacting import AutoCompaction, PeriodicCompaction, RevisionCompaction
+from backstay.server.handler.hosting import Snapshot
 from backstay.server.http.service import HttpOptions
 from backstay.server.identity import Identity
 from backstay.server.listeners import Listener, Serves, TlsFiles
 from backstay.server.metered_disk import MeteredStoreDisk
 from backstay.server.passwords import BcryptHashes
 from backstay.server.ports import bind
-from backstay.server.running import RunningOptions, StoreRunner, open_runner
+from backstay.server.running import RunningOptions, StoreRunner, open_runner, view_runner
 from backstay.server.settings import CompactionMode, ServerSettings, TlsSettings, Url
 from backstay.server.settings.words import duration
 from backstay.server.store_server import ServerOptions, StoreServer
 from backstay.server.store_statistics import StoreStatistics
 from backstay.store.durable import Founder, StoreOptions
 from backstay.store.tokens import SimpleTokens, TokenProvider
-from backstay.values import hex_id
+from backstay.values import Revision, hex_id
+
+if TYPE_CHECKING:
+    from backstay.snapshot.opened import OpenedStore
 
 _LARGEST_KEY_FILE = 1 << 20
 
@@ -45,10 +50,12 @@ class OpenedServer:
         settings: ServerSettings,
         listeners: Sequence[Listener],
         disk: MeteredStoreDisk | None = None,
+        backup: OpenedStore | None = None,
     ) -> None:
         self.runner = runner
         self.settings = settings
         self._listeners = tuple(listeners)
+        self._backup = backup
         cluster, member, term = runner.identity
         options = ServerOptions(
             identity=Identity(cluster, member, term),
@@ -70,7 +77,8 @@ class OpenedServer:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What opening noticed and repaired."""
-        return tuple(self.runner.store.findings) if self.runner.store is not None else ()
+        store = self.runner.store or self._backup
+        return tuple(store.findings) if store is not None else ()
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -110,6 +118,8 @@ class OpenedServer:
     def close(self) -> None:
         """Write what was submitted and give the directory up."""
         self.runner.close()
+        if self._backup is not None:
+            self._backup.close()
 
 
 def open_server(
@@ -149,9 +159,41 @@ def open_server(
         raise
 
 
-def open_backup(settings: ServerSettings, source: Path, at_revision: int | None) -> OpenedServer:
-    """Open a backup to serve it, read-only, at a revision of its history (None: the newest)."""
-    raise NotImplementedError
+def open_backup(
+    settings: ServerSettings, source: Path, at_revision: int | None, *, clock: Clock | None = None
+) -> OpenedServer:
+    """Open a snapshot file or a data directory to serve it, read-only, at a revision of its history (None: the newest).
+
+    Nothing is written, and nothing copied until a client asks for a snapshot. Raises `LISTENING_FAILED`,
+    `SERVER_CERTIFICATE_UNUSABLE`, what `open_file` and `open_directory` raise, and what `view_state` raises.
+    """
+    from backstay.snapshot.opened import open_directory, open_file
+    from backstay.snapshot.view import view_file, view_state
+
+    if settings.joins_existing:
+        raise errors.SEVERAL_MEMBERS_WANTED.error("a backup joins nobody", where="--initial-cluster-state")
+    clock = clock or SystemClock()
+    listeners = listeners_of(settings)
+    _try_out(listeners)
+    store = open_directory(source) if source.is_dir() else open_file(source)
+    try:
+        state = view_state(store, Revision(at_revision) if at_revision is not None else None)
+        # What was wrong with the cluster that made the backup is no reason to hide what is in it.
+        state.alarms = set()
+        runner = view_runner(
+            state,
+            source / MEMBER / SNAP / DATABASE if source.is_dir() else source,
+            _running_options(settings),
+            clock=clock,
+            random=random.SystemRandom(),
+            contents=lambda: Snapshot(*view_file(store, state)),
+            tokens=_tokens(settings, clock),
+            passwords=BcryptHashes(settings.bcrypt_cost),
+        )
+        return OpenedServer(runner, settings, listeners, backup=store)
+    except BaseException:
+        store.close()
+        raise
 
 
 def listeners_of(settings: ServerSettings) -> tuple[Listener, ...]:

