@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from backstay.etcd import Client
 from backstay.formats import requests
 from backstay.store.durable import Founder, StoreOptions, open_store
 from tests import peers
+from tests.acknowledged import held, writing
 from tests.conftest import StartEtcd
 from tests.etcd_process import EtcdCluster
 from tests.peers import Peer
@@ -77,45 +77,6 @@ def written_store(data: Path, founder: Founder | None = None) -> tuple[dict[str,
     return expected, revision
 
 
-def held(client: Client) -> dict[str, str]:
-    found = client.kv.range(b"\0", range_end=b"\0")
-    return {item.key.decode(): item.value.decode() for item in found.items}
-
-
-class Writer(threading.Thread):
-    """Writes numbered keys through every member until it is told to stop, each until it is acknowledged or given up."""
-
-    def __init__(self, client: Client) -> None:
-        super().__init__()
-        self.acknowledged: list[int] = []
-        self.refused = 0
-        self._client = client
-        self._stop_asked = threading.Event()
-        self._moved = threading.Condition()
-
-    def run(self) -> None:
-        number = 0
-        while not self._stop_asked.is_set():
-            number += 1
-            try:
-                self._client.kv.put(f"written-{number:06}".encode(), b"%d" % number)
-            except BackstayError:
-                self.refused += 1  # whether it happened is not known, so nothing is promised about it
-                continue
-            with self._moved:
-                self.acknowledged.append(number)
-                self._moved.notify_all()
-
-    def wait_for(self, more: int) -> None:
-        wanted = len(self.acknowledged) + more
-        with self._moved:
-            assert self._moved.wait_for(lambda: len(self.acknowledged) >= wanted, timeout=60)
-
-    def stop(self) -> None:
-        self._stop_asked.set()
-        self.join()
-
-
 @pytest.mark.parametrize("version", GROWING)
 def test_a_store_grows_to_three_members_and_loses_no_write_with_its_leader(
     version: str, cluster: Cluster, directory: Path, tmp_path: Path
@@ -131,16 +92,12 @@ def test_a_store_grows_to_three_members_and_loses_no_write_with_its_leader(
                 assert held(own) == expected
         assert client.lease.time_to_live(77, keys=True).keys == (b"held",)
         assert client.auth.users() == ("alice",) and client.auth.roles() == ("reader",)
-        writer = Writer(client)
-        writer.start()
-        try:
+        with writing(client) as writer:
             writer.wait_for(20)
             leader = kill_the_leader(cluster, directory)
             writer.wait_for(200)
-        finally:
-            writer.stop()
         after = held(client)
-    assert {f"written-{number:06}": str(number) for number in writer.acknowledged}.items() <= after.items()
+    assert writer.promised().items() <= after.items()
     assert expected.items() <= after.items()
     limping = cluster("status", status=3)
     assert limping["serves"] and {each["role"] for each in limping["members"] if each["name"] == leader} == {"stopped"}
@@ -233,7 +190,7 @@ def test_what_cannot_grow_is_refused_and_left_alone(
     running.stop()
     assert "etcd-program-old" in cluster("up", "--from", running.data_dir, "--etcd", older.etcd, "--yes", status=2)
     with EtcdCluster(older, tmp_path / "many", names=("one", "two")) as many:
-        many.stop()
+        many.kill()
     assert "directory-several-members" in cluster("up", "--from", tmp_path / "many" / "one", *wanted, status=9)
     (tmp_path / "text").write_text("this is no snapshot")
     cluster("up", "--from", tmp_path / "text", *wanted, status=4)

@@ -26,9 +26,10 @@ from backstay.server.checkpointing import Checkpointing
 from backstay.server.compacting import AutoCompaction
 from backstay.server.handler import ServedMember, Sizes, StoreHandler
 from backstay.server.handler.hosting import Snapshot
+from backstay.server.password_handover import has_passwords_in_log_alone, hash_clear_passwords
 from backstay.store import refusals
 from backstay.store.apply.permissions import ROOT, Identity
-from backstay.store.durable import DurableStore, StoreOptions, open_store
+from backstay.store.durable import DurableStore, StoreOptions, checkpoint, open_store
 from backstay.store.durable.disk import StoreDisk
 from backstay.store.durable.journal import Done
 from backstay.store.engine import Engine, EngineOptions
@@ -215,7 +216,16 @@ class StoreRunner:
             self._checkpointing.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
         if self.store is not None:
+            self._move_passwords(self.store)
             self.store.close()
+
+    def _move_passwords(self, store: DurableStore) -> None:
+        """Passwords go into the base file, where 3.4 can read them too; without that, users are safe and locked out there."""
+        try:
+            if has_passwords_in_log_alone(store):
+                checkpoint(store)
+        except (BackstayError, FormatError) as problem:
+            _log.warning("the log keeps passwords that etcd 3.4 cannot read: %s", problem)
 
 
 def open_runner(
@@ -232,6 +242,8 @@ def open_runner(
     """Open the store in `directory` to serve it, founding it where there is none. Raises what `open_store` raises."""
     store = open_store(directory, disk=disk, options=options.store)
     try:
+        if passwords is not None:
+            hash_clear_passwords(store, passwords)
         identifier = MemberId(store.metadata.node_id)
         known = store.state.cluster.members[identifier]
         member = ServedMember(options.store.founder.name, options.client_urls, known.peer_urls)

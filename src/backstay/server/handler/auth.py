@@ -1,7 +1,8 @@
 """Auth: users, roles, permissions, logging in.
 
 bcrypt is slow on purpose, so it is computed elsewhere and comes back: passwords are hashed before anything is journalled,
-and never stand in an entry. Rights are checked before the work, and again when it is applied.
+and never stand in an entry (what stands there instead: `password_handover`). Rights are checked before the work, and again
+when it is applied.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from backstay.server import statuses
 from backstay.server.handler.context import HandlerContext, status_of
 from backstay.server.handler.service import Answer, StreamMethod
 from backstay.server.methods import Op
+from backstay.server.password_handover import stand_in
 from backstay.server.transport import CallId, Conn, Reply, Status, Token
 from backstay.store import refusals
 from backstay.store.answers import AuthStatusAnswer, NamesAnswer, PermissionsAnswer
@@ -141,7 +143,7 @@ class AuthService:
         """UserAdd."""
         asked = rpc.AuthUserAddRequest.FromString(body)
         options = requests.UserOptions(asked.options.no_password) if asked.HasField("options") else None
-        user = requests.UserAdd(asked.name, "", options, asked.hashedPassword)
+        user = requests.UserAdd(asked.name, stand_in(asked.hashedPassword), options, asked.hashedPassword)
         respond = rpc.AuthUserAddResponse
         if asked.hashedPassword or (options is not None and options.no_password):
             outcome = self._context.execute(user, self._context.identify(conn, token))
@@ -154,7 +156,7 @@ class AuthService:
     def change_password(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
         """UserChangePassword."""
         asked = rpc.AuthUserChangePasswordRequest.FromString(body)
-        user = requests.UserChangePassword(asked.name, "", asked.hashedPassword)
+        user = requests.UserChangePassword(asked.name, stand_in(asked.hashedPassword), asked.hashedPassword)
         respond = rpc.AuthUserChangePasswordResponse
         if asked.hashedPassword:
             outcome = self._context.execute(user, self._context.identify(conn, token))
@@ -182,7 +184,8 @@ class AuthService:
                 failed = (statuses.UNKNOWN, str(problem))
                 context.post(lambda: context.transport.answer(call, failed))
             else:
-                context.post(lambda: self._apply(call, replace(user, hashed_password=hashed), identity, respond))
+                hashed_user = replace(user, password=stand_in(hashed), hashed_password=hashed)
+                context.post(lambda: self._apply(call, hashed_user, identity, respond))
 
         context.hosting.elsewhere(work)
         return None
