@@ -48,7 +48,14 @@ HttpProtocol = Callable[[Conn, Serves, Peer, bool], asyncio.Protocol]
 class Front:
     """Listens on one address. `inner_name` is where grpcio listens; `http` serves what is not gRPC."""
 
-    def __init__(self, listener: Listener, visitors: Visitors, inner_name: str, http: HttpProtocol) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        visitors: Visitors,
+        inner_name: str,
+        http: HttpProtocol,
+        bound: socket.socket | None = None,
+    ) -> None:
         self.listener = listener
         self.visitors = visitors
         self.inner_name = inner_name
@@ -57,11 +64,13 @@ class Front:
         self.port = 0
         """The port really listened on; 0 for a unix socket."""
         self.arrivals: set[Arrival] = set()
+        self._bound = bound
+        """The socket to listen on, where somebody has taken the address already."""
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen. Raises `LISTENING_FAILED`."""
-        listening = bind(self.listener)
+        listening = self._bound or bind(self.listener)
         options: dict[str, Any] = {}
         if self.tls is not None:
             options = {"ssl": self.tls.context, "ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": 1.0}

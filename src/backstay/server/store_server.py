@@ -7,7 +7,10 @@ handler -- inbox --+-- grpcio, on an inner socket --+
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from backstay.server.front import Front
 from backstay.server.grpcio.limits import message_limit
@@ -36,9 +39,20 @@ class ServerOptions:
 
 
 class StoreServer:
-    """Serves `handler`'s store. The handler answers through `inbox`, which is a `Transport`; attach it before `start`."""
+    """Serves `handler`'s store. The handler answers through `inbox`, which is a `Transport`; attach it before `start`.
 
-    def __init__(self, handler: Handler, journal: Journal, statistics: Statistics, options: ServerOptions) -> None:
+    `sockets` are bound to the listeners' addresses, in their order, where somebody has taken those already.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        journal: Journal,
+        statistics: Statistics,
+        options: ServerOptions,
+        *,
+        sockets: Sequence[socket.socket] = (),
+    ) -> None:
         inner_name = f"backstay-{os.urandom(16).hex()}"
         transport = TransportOptions(
             options.identity,
@@ -54,7 +68,8 @@ class StoreServer:
             self.inbox, statistics, self._grpc.traffic, options.identity, message_limit(transport), options.http
         )
         self._fronts = [
-            Front(listener, self._grpc.visitors, inner_name, http.connection) for listener in options.listeners
+            Front(listener, self._grpc.visitors, inner_name, http.connection, bound)
+            for listener, bound in zip_longest(options.listeners, sockets)
         ]
 
     @property

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 VARIABLE = "NOTIFY_SOCKET"
 READY = "READY=1"
 STOPPING = "STOPPING=1"
+ADDRESSES = "X_BACKSTAY_ADDRESSES"
+"""Where the server really listens, for a parent that let it choose a port; systemd leaves names like this one alone."""
 
 
 def notify(environment: Mapping[str, str], *lines: str) -> bool:

@@ -102,7 +102,8 @@ def _announce(served: Served, environment: Mapping[str, str]) -> None:
         else:
             said = "serving client traffic insecurely; this is strongly discouraged!"
             _log.info(said, extra=fields(traffic=traffic, address=address))
-    if notify.notify(environment, notify.READY):
+    addresses = ",".join(address for _, address, _ in served.traffic)
+    if notify.notify(environment, notify.READY, f"STATUS=serving on {addresses}", f"{notify.ADDRESSES}={addresses}"):
         _log.info("notified init daemon", extra=fields(state="ready"))
 
 
