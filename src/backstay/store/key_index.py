@@ -14,7 +14,7 @@ Most keys of a big store have one record, so a history of one is a plain number 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from backstay.formats.mvcc import RevisionKey
 from backstay.values import Revision
@@ -60,6 +60,23 @@ class KeyIndex:
             self._deleted.add(key)
         elif self._deleted:
             self._deleted.discard(key)
+
+    def add_all(self, heads: Iterable[tuple[int, bytes, int]]) -> None:
+        """`add_packed` for many: (packed revision, key, anything)."""
+        histories, fresh, deleted = self._histories, self._fresh, self._deleted
+        for packed, key, _ in heads:
+            before = histories.get(key)
+            if before is None:
+                fresh.append(key)
+                histories[key] = packed
+            elif isinstance(before, int):
+                histories[key] = [before, packed]
+            else:
+                before.append(packed)
+            if packed & 1:
+                deleted.add(key)
+            elif deleted:
+                deleted.discard(key)
 
     def newest(self, key: bytes, at: Revision | None = None) -> RevisionKey | None:
         """The newest record of `key` (with main at or below `at`), a tombstone too; None when there is none."""

@@ -20,7 +20,7 @@ _ELEMENT = layout.LEAF_ELEMENT.unpack_from
 
 
 class RecordLookup:
-    """The records of bucket `key`. Building it reads the header of every page once; raises `FormatError`."""
+    """The records of bucket `key`. Building it reads the branch pages once; raises `FormatError`."""
 
     def __init__(self, database: Database, records: Bucket) -> None:
         self._database = database
@@ -28,21 +28,22 @@ class RecordLookup:
         self._buffer = database.buffer
         self._page_size = database.page_size
         self._starts = array("Q")
-        self._pages = array("Q")
+        self.pages = array("Q")
+        """The leaves, in order; none for a bucket that stands inside its parent's page."""
         for least, number in records.leaf_pages():
-            if self._pages and (len(least) < KEY_SIZE or int.from_bytes(least[:8]) < self._starts[-1]):
+            if self.pages and (len(least) < KEY_SIZE or int.from_bytes(least[:8]) < self._starts[-1]):
                 raise FormatError("the pages of bucket `key` are not in order", offset=number * self._page_size)
-            self._starts.append(int.from_bytes(least[:8]) if self._pages else 0)
-            self._pages.append(number)
+            self._starts.append(int.from_bytes(least[:8]) if self.pages else 0)
+            self.pages.append(number)
 
     def value(self, main: int, sub: int) -> bytes | None:
         """The value of a put; None when there is no such record. Raises `FormatError`."""
         wanted = REVISION_STRUCT.pack(main, SEPARATOR, sub)
-        if not self._pages:
+        if not self.pages:
             return self._records.get(wanted)
         position = bisect_right(self._starts, main) - 1
         while position >= 0:
-            value = self._in_leaf(self._pages[position], wanted)
+            value = self._in_leaf(self.pages[position], wanted)
             if value is not None or self._starts[position] < main:
                 return value
             position -= 1  # a transaction whose records fill more than one page

@@ -247,11 +247,17 @@ def load_state(database: Database, interest: Interest | None = None) -> StoreSta
     state.consistent_index = _number(meta, schema.CONSISTENT_INDEX)
     state.term = _number(meta, schema.TERM)
     _load_tables(state, base, meta)
-    for revision, key, lease in base.heads():
-        wanted = interest is None or interest.holds(key) or lease in interest.leases or state.leases.is_attached(key)
-        if wanted:
-            state.index.add(key, revision)
-            state.leases.attach(key, lease)
+    leases = state.leases
+    for heads in base.heads_by_page(with_leases=bool(leases.granted)):
+        if interest is not None:
+            heads = [
+                each
+                for each in heads
+                if interest.holds(each[1]) or each[2] in interest.leases or leases.is_attached(each[1])
+            ]
+        state.index.add_all(heads)
+        for _, key, lease in heads if leases.granted else ():
+            leases.attach(key, lease)
     return state
 
 

@@ -107,7 +107,8 @@ class Bucket:
     def leaf_pages(self) -> Iterator[tuple[bytes, int]]:
         """(the least key that a leaf page may hold, its number) in order, from the branch pages alone.
 
-        Nothing for a bucket that stands inside its parent's leaf. Raises `FormatError`.
+        All children of a branch are of one kind, so only the first is looked at: whoever reads a page that is called a
+        leaf here makes sure. Nothing for a bucket that stands inside its parent's leaf. Raises `FormatError`.
         """
         seen: set[int] = set()
         pending: list[tuple[bytes, int, int]] = [(b"", self.root, 0)] if self.root else []
@@ -116,13 +117,15 @@ class Bucket:
             if number in seen or depth > MAX_DEPTH:
                 raise FormatError(f"page {number} is referenced twice", offset=number * self._database.page_size)
             seen.add(number)
-            # Whether a child is a leaf or a branch only its own header says.
             page = self._database.page(number)
-            if page.is_branch:
-                children = decode_branch(page)
+            if not page.is_branch:
+                yield least, number
+                continue
+            children = decode_branch(page)
+            if children and self._database.page(children[0].number).is_branch:
                 pending.extend((child.key, child.number, depth + 1) for child in reversed(children))
             else:
-                yield least, number
+                yield from children
 
     def items(self, *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """(key, value) from `start` on, in key order. Nested buckets appear with their header as value."""

@@ -34,7 +34,7 @@ from backstay.formats.wal import SnapshotRecord
 from backstay.store.base import Base
 from backstay.store.durable.disk import StoreDisk
 from backstay.store.durable.opening import DurableStore
-from backstay.store.durable.replay import open_base
+from backstay.store.durable.replay import let_go, open_base
 from backstay.store.state import StoreState
 from backstay.values import Revision
 
@@ -151,7 +151,9 @@ def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder 
         _drop_old_segments(store, log, plan.index)
         _drop_old_snapshots(disk, snap, name)
         database = open_base(final)
-        return BuiltBase(database, Base(database))
+        base = Base(database)
+        let_go(database.buffer)
+        return BuiltBase(database, base)
 
 
 def adopt(store: DurableStore, plan: CheckpointPlan, built: BuiltBase) -> None:

@@ -27,7 +27,7 @@ from backstay.store.durable.disk import LocalStoreDisk, StoreDisk
 from backstay.store.durable.founding import Founder, empty_buckets, found_store, write_database
 from backstay.store.durable.journal import Done, Journal, JournalStart
 from backstay.store.durable.locking import DirectoryLocks
-from backstay.store.durable.replay import consistent_index, open_base, read_segments, replay, unmap
+from backstay.store.durable.replay import consistent_index, let_go, open_base, read_segments, replay, unmap
 from backstay.store.state import StoreState, load_state
 from backstay.values import hex_id
 
@@ -115,6 +115,7 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
         log = read_segments(log_place, consistent_index(database))
         _refuse_damage(directory, database, log)
         state = load_state(database)
+        let_go(database.buffer)
         replay(state, log.entries, log_place)
         start = _journal_start(directory, state, log)
         _cut_torn_tail(log_place, log, disk)

@@ -34,6 +34,12 @@ def unmap(buffer: Buffer) -> None:
         buffer.close()
 
 
+def let_go(buffer: Buffer) -> None:
+    """After a pass over a whole file: its pages are no longer counted as this process's memory, and stay cached."""
+    if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        buffer.madvise(mmap.MADV_DONTNEED)
+
+
 def open_base(path: Path) -> Database:
     """Open the database file at `path`. Raises `FormatError` naming it."""
     buffer = map_file(path)
