@@ -18,7 +18,6 @@ from backstay.crypto.slots import wrap_epoch
 from backstay.repository import names
 from backstay.repository.catalogue import head_number
 from backstay.repository.manifest import Manifest, RunReference, SlotReference, encode_manifest
-from backstay.repository.memory import WriterMemory
 from backstay.repository.repository import Repository, sha256_text
 
 ATTEMPTS = 20
@@ -67,18 +66,18 @@ def require_runs(store: BlobStore, runs: tuple[RunReference, ...]) -> None:
             )
 
 
-def require_head(repository: Repository, memory: WriterMemory) -> None:
-    """Raise `REPOSITORY_ROLLED_BACK` unless the manifest that this writer committed last is still there."""
-    name = names.manifest(memory.lineage, memory.sequence)
+def require_seen(repository: Repository, lineage: str, sequence: int, sha256: str) -> None:
+    """Raise `REPOSITORY_ROLLED_BACK` unless a manifest that was seen before is still there, and the same."""
+    name = names.manifest(lineage, sequence)
     try:
         found = sha256_text(repository.fetch(name))
     except errors.BackstayError as problem:
         if problem.kind is not errors.OBJECT_MISSING:
             raise
         found = ""
-    if found != memory.head:
+    if found != sha256:
         raise errors.REPOSITORY_ROLLED_BACK.error(
-            f"`{name}` is not there any more as it was written here" if found else f"`{name}` is gone",
+            f"`{name}` is another one than was seen here" if found else f"`{name}` was seen here and is gone",
             where=repository.store.location,
         )
 

@@ -144,6 +144,11 @@ class Manifest:
         """Bytes of all runs it needs, those that it shares with other points too."""
         return sum(run.size for run in self.runs)
 
+    @property
+    def objects(self) -> tuple[RunReference | SlotReference, ...]:
+        """Everything it needs besides itself and the public documents."""
+        return (*self.runs, *self.slots)
+
     def of_kind(self, *kinds: ObjectClass) -> tuple[RunReference, ...]:
         """Its runs of some classes, in their order."""
         return tuple(run for run in self.runs if run.kind in kinds)
@@ -219,6 +224,9 @@ def decode_manifest(data: bytes, lineage: str, sequence: int, repository: str, s
     if parent is not None:
         parent.finish()
     fields.finish()
+    kinds = [run.kind for run in manifest.runs]
+    if manifest.kind == BACKUP and (kinds[:1] != [ObjectClass.BASE] or kinds[-1:] != [ObjectClass.ENTRIES]):
+        raise damaged(where, "its runs do not begin with a base and end with the entries")
     return manifest
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from backstay.crypto.sealing import SALT_SIZE, EpochKey, ObjectClass
 from backstay.crypto.signing import SigningKey
 from backstay.repository import names
-from backstay.repository.commit import commit, put_slots, require_head, require_runs
+from backstay.repository.commit import commit, put_slots, require_runs, require_seen
 from backstay.repository.manifest import (
     BACKUP,
     FileFacts,
@@ -109,7 +109,7 @@ def back_up(
     the store's own errors; then the point does not exist, or, if only the answer was lost, is whole.
     """
     if memory is not None:
-        require_head(repository, memory)
+        require_seen(repository, memory.lineage, memory.sequence, memory.head)
     if writer.epoch is not None:
         repository.hold_key(writer.epoch)
     lineage = _lineage(repository, draft.cluster, memory, writer.entropy)

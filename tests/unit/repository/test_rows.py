@@ -32,8 +32,8 @@ ordinary = some.builds(
     some.binary(min_size=1, max_size=300),
     some.integers(1, (1 << 63) - 1),
     some.integers(0, 3),
-    some.integers(0, (1 << 63) - 1),
-    some.integers(0, 1 << 40),
+    some.integers(1, (1 << 63) - 1),
+    some.integers(1, 1 << 40),
     some.binary(max_size=300),
     some.integers(-(1 << 63), (1 << 63) - 1),
 )

@@ -95,14 +95,10 @@ def opened_store(location: str, environment: Mapping[str, str]) -> Iterator[Blob
 
 @contextmanager
 def opened_repository(location: str, access: Access) -> Iterator[Repository]:
-    """The repository at `location`, with the identities at hand, its root compared with what this host has seen."""
+    """The repository at `location`, with the identities at hand, compared with what this host has seen of it."""
     with opened_store(location, access.environment) as store:
         repository = open_repository(store, access.identities())
-        roots = state_of(access, repository).roots()
-        if roots and not set(roots) & set(repository.description.root):
-            raise errors.REPOSITORY_ROLLED_BACK.error(
-                "this is not the repository that was here", where=store.location, why="its root key is another one"
-            )
+        state_of(access, repository).require_seen(repository)
         if access.passphrase:
             found = [
                 recipient.passphrase.identity(access.passphrase)

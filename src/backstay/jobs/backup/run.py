@@ -133,6 +133,7 @@ def run(
         state.memory(wish.cluster),
         Writer(key, state.epoch(repository, now, entropy), now, entropy, spill, progress, wish.rule),
     )
+    state.see(committed.manifest)
     state.remember(committed.memory)
     return _report(committed, clock.monotonic() - began, found)
 

@@ -4,6 +4,7 @@
     STATE/<repository>/signing.key                              the key that signs this host's manifests
     STATE/<repository>/epoch-<epoch>                            today's epoch key: trust number, key in hex
     STATE/<repository>/point-<cluster>-<lineage>-<sequence>     the memory of the last point (repository.memory)
+    STATE/<repository>/seen-<lineage>-<sequence>                SHA-256 of the newest manifest that was seen of a lineage
 
 Nothing is overwritten: a new file is written whole, then older ones are removed; the newest counts. Without the directory
 a host can sign nothing; without the point its next backup is a base; without the epoch a new one begins.
@@ -22,9 +23,12 @@ from backstay.crypto.sealing import EpochId, EpochKey
 from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.durable import Disk, write_durable
 from backstay.repository import names
+from backstay.repository.commit import require_seen
+from backstay.repository.manifest import Manifest
 from backstay.repository.memory import WriterMemory, decode_memory, encode_memory
 from backstay.repository.repository import Entropy, Repository, new_epoch
 
+_SEEN = re.compile(rf"seen-({names.LINEAGE})-([0-9]{{16}})")
 _EPOCH = re.compile(r"epoch-([0-9]{8})-([0-9a-f]{16})")
 _DIRECTORY_MODE = 0o700
 
@@ -109,6 +113,31 @@ class WriterState:
         write_durable(self._disk, path, encode_memory(memory))
         for old in before:
             self._remove(old)
+
+    def require_seen(self, repository: Repository) -> None:
+        """Raise `REPOSITORY_ROLLED_BACK` unless the root and every manifest that this host has seen are still there."""
+        roots = self.roots()
+        if roots and not set(roots) & set(repository.description.root):
+            raise errors.REPOSITORY_ROLLED_BACK.error(
+                "this is not the repository that was here",
+                where=repository.store.location,
+                why="its root key is another one",
+            )
+        for path in self._files(_SEEN):
+            found = _SEEN.fullmatch(path.name)
+            data = self._read(path)
+            if found is not None and data is not None:
+                require_seen(repository, found[1], int(found[2]), data.decode("ascii", "replace").strip())
+
+    def see(self, manifest: Manifest) -> None:
+        """Remember that a manifest was seen, the newest of its lineage."""
+        self._make()
+        path = self._directory / f"seen-{manifest.lineage}-{manifest.sequence:016d}"
+        if not path.exists():
+            write_durable(self._disk, path, f"{manifest.sha256}\n".encode())
+        for old in self._files(_SEEN):
+            if old.name.startswith(f"seen-{manifest.lineage}-") and old.name < path.name:
+                self._remove(old)
 
     def _points(self, cluster: str) -> list[Path]:
         pattern = re.compile(rf"point-{re.escape(cluster)}-{names.LINEAGE}-[0-9]{{16}}")

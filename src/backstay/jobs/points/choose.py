@@ -33,18 +33,18 @@ def choose(points: Sequence[Manifest], wanted: str, facts_of: Callable[[Manifest
     if wanted.isdecimal() and len(wanted) < 20:
         return _at_revision(points, int(wanted), facts_of)
     if _ID.fullmatch(wanted):
-        fitting = [each for each in points if each.id == wanted] or [
-            each for each in points if "-" not in wanted and each.lineage.startswith(wanted)
-        ]
-        if "-" in wanted and not fitting:
-            lineage, _, number = wanted.partition("-")
-            fitting = [each for each in points if each.lineage.startswith(lineage) and str(each.sequence) == number]
-        if len(fitting) == 1 or (fitting and "-" not in wanted and len({each.lineage for each in fitting}) == 1):
-            return fitting[-1]
-        raise _not_found(f"no backup is `{wanted}`" if not fitting else f"`{wanted}` means several", points[-3:])
+        return _with_id(points, wanted)
     raise errors.USAGE.error(
         f"`{wanted}` is no point", next_step="write `latest`, an id of `backstay list`, a revision, or 2026-11-25T00:10"
     )
+
+
+def _with_id(points: Sequence[Manifest], wanted: str) -> Manifest:
+    lineage, _, number = wanted.partition("-")
+    fitting = [each for each in points if each.lineage.startswith(lineage) and number in ("", str(each.sequence))]
+    if len({each.lineage for each in fitting}) == 1:
+        return fitting[-1]
+    raise _not_found(f"`{wanted}` means several" if fitting else f"no backup is `{wanted}`", (fitting or points)[-3:])
 
 
 def _at_time(points: Sequence[Manifest], wanted: str, found: re.Match[str]) -> Manifest:

@@ -108,7 +108,7 @@ def verify(
     listed = {blob.name: blob.size for prefix in (names.RUNS, names.KEYS) for blob in repository.store.list(prefix)}
     verifier = _Verifier(repository, listed, spill, entropy, progress)
     found = [POINT_UNAUTHENTIC.at(problem.where or problem.what, str(problem)) for problem in catalogue.damage]
-    used = {part.name for each in catalogue.points for part in (*each.runs, *each.slots)}
+    used = {part.name for each in catalogue.points for part in each.objects}
     unused = [name for name in listed if name not in used]
     if unused and not catalogue.damage:
         total = sum(listed[name] for name in unused)
@@ -148,7 +148,7 @@ class _Verifier:
     def _check_listed(self, manifest: Manifest) -> list[Finding]:
         return [
             RUN_MISSING.at(part.name, "is not there" if size is None else f"has {size} bytes, not {part.size}")
-            for part in (*manifest.runs, *manifest.slots)
+            for part in manifest.objects
             if (size := self._listed.get(part.name)) != part.size
         ]
 

@@ -1,0 +1,90 @@
+"""Which point `--at` means, and what is said where none is held exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+from backstay import errors
+from backstay.errors import BackstayError
+from backstay.jobs.points.choose import choose
+from backstay.repository.catalogue import facts_of
+from backstay.repository.manifest import Manifest, PointFacts
+from tests.backing_up import Cluster, Place
+
+
+@pytest.fixture(scope="module")
+def place() -> Place:
+    """Points at 00:00, 00:15, 00:30 of 25 November 2026, at revisions 2, 4, 6."""
+    place, cluster = Place(), Cluster()
+    for _ in range(3):
+        cluster.put(b"a", b"1")
+        place.back_up(cluster)
+        cluster.put(b"a", b"2")
+    return place
+
+
+def chosen(place: Place, wanted: str) -> int:
+    repository = place.repository()
+
+    def facts(manifest: Manifest) -> PointFacts:
+        return facts_of(repository, manifest)
+
+    return choose(place.catalogue().points, wanted, facts).sequence
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sequence"),
+    [
+        ("latest", 3),
+        ("2026-11-25T00:15", 2),
+        ("2026-11-25T00:15Z", 2),
+        ("2026-11-25 00:30:00", 3),
+        ("2026-11-25T00:00:00.000", 1),
+        ("2026-11-25", 3),
+        ("2", 1),
+        ("4", 2),
+    ],
+)
+def test_a_point_is_found_by_what_is_written(place: Place, wanted: str, sequence: int) -> None:
+    assert chosen(place, wanted) == sequence
+
+
+def test_a_point_is_found_by_its_id_or_the_beginning_of_it(place: Place) -> None:
+    point = place.catalogue().points[1]
+    assert chosen(place, point.id) == 2
+    assert chosen(place, f"{point.lineage[:6]}-2") == 2
+    assert chosen(place, f"{point.lineage[:6]}") == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        ("2026-11-25T00:16", ("00:15:00", "00:30:00")),
+        ("2026-11-24", ("00:00:00",)),
+        ("2027-01-01T00:00", ("00:30:00",)),
+        ("3", ("revision 2", "revision 4")),
+        ("1", ("revision 2",)),
+        ("99", ("revision 6",)),
+        ("deadbeefdeadbeef-1", ("00:30:00",)),
+    ],
+)
+def test_what_is_not_held_exactly_names_the_nearest(place: Place, wanted: str, near: tuple[str, ...]) -> None:
+    with pytest.raises(BackstayError) as raised:
+        chosen(place, wanted)
+    assert raised.value.kind is errors.POINT_NOT_FOUND
+    assert raised.value.kind.exit_status == 5
+    for each in near:
+        assert each in str(raised.value)
+
+
+@pytest.mark.parametrize("wanted", ["yesterday", "2026-13-01", "", "-1", "2026-11-25T99:00"])
+def test_what_means_nothing_is_refused(place: Place, wanted: str) -> None:
+    with pytest.raises(BackstayError) as raised:
+        chosen(place, wanted)
+    assert raised.value.kind is errors.USAGE
+
+
+def test_an_empty_repository_says_so() -> None:
+    with pytest.raises(BackstayError) as raised:
+        chosen(Place(), "latest")
+    assert raised.value.kind is errors.POINT_NOT_FOUND
