@@ -132,7 +132,7 @@ def test_nothing_is_lost_between_backstay_and_etcd_when_both_are_killed(
         etcd.kill()
 
 
-@pytest.mark.parametrize("version", releases("3.4.23", "3.5.35", "3.6.16"))
+@pytest.mark.parametrize("version", releases("3.4.23", "3.6.16"))
 def test_backstay_goes_on_where_a_real_etcd_was_killed(
     version: str, start_backstay: StartEtcd, start_etcd: StartEtcd, tmp_path: Path
 ) -> None:

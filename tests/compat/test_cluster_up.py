@@ -221,7 +221,7 @@ def test_an_etcd_that_does_not_start_is_explained_and_cleaned_up(
     assert down["stopped"] == [] and not directory.exists()
 
 
-@pytest.mark.parametrize("appeared", ["cluster.json", "1.process.json", "2.process.json"])
+@pytest.mark.parametrize("appeared", ["1.process.json", "2.process.json"])
 def test_an_interrupted_start_is_cleaned_up_or_goes_on(
     appeared: str, cluster: Cluster, directory: Path, tmp_path: Path
 ) -> None:

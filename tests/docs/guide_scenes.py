@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 import trustme
 
+from backstay.cli.main import run
 from backstay.cluster.host import DiskSpace, LocalHost
+from backstay.store.durable import open_store
 from tests import golden, peers
 from tests.evenings import damage_pages, fill_disk, free_space, small_disk
 from tests.kubelet import ControlPlane
 from tests.recovering import fill, save
+from tests.storing import put
 
 NOBODY_LISTENS = 1
 BACKUP = "backup/etcd-backup-20261120-180000.db"
@@ -117,6 +120,22 @@ def friday_evening(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def one_store(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The directory of an embedded store that was stopped; the cluster that it becomes ends with the scene."""
+    patch.setenv("PATH", str(peers.peer(peers.VERSIONS[-1]).etcd.parent))
+    (root / "var/lib").mkdir(parents=True)
+    store = open_store(root / "var/lib/store")
+    for number in range(100):
+        put(store, f"key-{number}", "value" * 20)
+    store.close()
+    try:
+        yield
+    finally:
+        place = root / "var/lib/three"
+        if (place / "cluster.json").exists():
+            run(["cluster", "down", "--directory", str(place), "--quiet"], {})
+
+
 SCENES: Mapping[str, Scene] = {
     "nothing": nothing,
     "dead-etcd": dead_etcd,
@@ -128,6 +147,7 @@ SCENES: Mapping[str, Scene] = {
     "wrong-certificate": wrong_certificate,
     "taken-port": taken_port,
     "friday-evening": friday_evening,
+    "one-store": one_store,
 }
 
 

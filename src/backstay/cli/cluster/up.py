@@ -55,7 +55,7 @@ from backstay.durable import LocalDisk
 @click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path, exists=True, readable=False),
+    type=click.Path(path_type=Path, readable=False),
     metavar="DIR|FILE",
     help="A snapshot to restore, or the data directory of one stopped member, which becomes the first of the cluster.",
 )
