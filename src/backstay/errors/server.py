@@ -40,6 +40,13 @@ SERVER_CERTIFICATE_UNUSABLE = declare(
     "A certificate, key, authority or revocation list that the server should use cannot be read, or does not fit together.",
     "check the file that is named, its owner and mode, and that the key belongs to the certificate",
 )
+STORE_NOT_STARTED = declare(
+    "store-not-started",
+    ExitStatus.ERROR,
+    Side.YOU,
+    "A store that a test wanted to use did not start.",
+    "read the end of its log, which is in the reason",
+)
 STORE_DEFECT = declare(
     "store-defect",
     ExitStatus.ERROR,
