@@ -89,6 +89,8 @@ class EtcdProcess:
         self._http_port: int | None = None
         self._client_port = client_port
         self._peer_port = peer_port
+        self._has_given_ports = client_port is not None or peer_port is not None
+        self._has_answered = False
         self._initial_cluster = initial_cluster
         self._initial_cluster_state = initial_cluster_state
         self._extra_args = tuple(extra_args)
@@ -161,17 +163,19 @@ class EtcdProcess:
     def wait_ready(self, *, seconds: float = START_SECONDS) -> Self:
         """Ask until it answers. A port that was taken meanwhile is tried again: anew at first, the same one later."""
         deadline = time.monotonic() + seconds
-        fresh = not (self.data_dir / "member").exists() and self._initial_cluster is None
+        is_new = not (self.data_dir / "member").exists() or not (self._has_answered or self._has_given_ports)
+        fresh = is_new and self._initial_cluster is None
         attempts = 0
         while time.monotonic() < deadline:
             if not self.running:
                 attempts += 1
-                if PORT_TAKEN not in self.log_tail(200) or attempts >= PORT_ATTEMPTS:
+                if PORT_TAKEN not in self.log_tail(200).lower() or attempts >= PORT_ATTEMPTS:
                     raise EtcdFailed(f"{self} ended with status {self._status()}\n{self.log_tail()}")
                 if fresh:
                     self._client_port = self._peer_port = self._http_port = None
                 self.launch()
             if self._answers():
+                self._has_answered = True
                 return self
             time.sleep(POLL_SECONDS)
         raise EtcdFailed(f"{self} did not answer within {seconds:.0f} s\n{self.log_tail()}")
