@@ -35,7 +35,7 @@ from backstay.repository.trust import TrustedRecipient, TrustedWriter
 from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
 from backstay.snapshot.canonical import build_canonical
 from backstay.telemetry import SilentProgress
-from backstay.values import Revision
+from backstay.values import LeaseId, Revision
 
 Element = tuple[bytes, bytes]
 BEGIN = datetime(2026, 11, 25, tzinfo=UTC)
@@ -55,6 +55,7 @@ class Cluster:
         self.revision = 1
         self.compact_revision = -1
         self.leases: dict[int, int] = {}
+        """TTL in seconds of each."""
         self._records: dict[tuple[int, int], tuple[bool, KeyValue]] = {}
         self._newest: dict[bytes, KeyValue] = {}
 
@@ -120,7 +121,7 @@ class Cluster:
             marker = mvcc.encode_revision(RevisionKey(self.compact_revision, 0))
             contents[schema.META] += [(schema.SCHEDULED_COMPACT, marker), (schema.FINISHED_COMPACT, marker)]
         for lease, ttl in self.leases.items():
-            contents[schema.LEASE].append((schema.encode_u64(lease), ttl.to_bytes(2, "big")))
+            contents[schema.LEASE].append(schema.encode_lease(schema.Lease(LeaseId(lease), ttl)))
         for name in sorted(contents):
             yield name, b"", b""
             for key, value in sorted(contents[name]):
