@@ -69,6 +69,11 @@ def test_the_cases_of_a_test_are_read_without_the_tests_around_them() -> None:
     assert cases == (Case("TestPut/NoTLS", "passed", 1.0), Case("TestPut/TLS", "failed", 2.0))
 
 
+def test_a_case_may_have_slashes_in_its_own_name() -> None:
+    text = "--- PASS: TestAdd (3.00s)\n    --- PASS: TestAdd/Strict/TLS (1.00s)\n"
+    assert running.cases_in(text, "TestAdd", 0, 3.0) == (Case("TestAdd/Strict/TLS", "passed", 1.0),)
+
+
 def test_a_test_that_fails_around_its_cases_is_not_lost() -> None:
     text = OUTPUT.replace("FAIL: TestPut/TLS", "PASS: TestPut/TLS")
     assert Case("TestPut", "failed", 3.0) in running.cases_in(text, "TestPut", 1, 3.0)

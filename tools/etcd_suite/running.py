@@ -163,7 +163,8 @@ def cases_in(text: str, test: str, status: int, seconds: float) -> tuple[Case, .
         found[name] = Case(name, outcome, seconds)
     if not found:
         return (Case(test, FAILED if status else SKIPPED, seconds),)
-    parents = {name.rpartition("/")[0] for name in found}
+    # The name of one case may hold slashes of its own, so every beginning of a name may be the test around it.
+    parents = {name[:end] for name in found for end, letter in enumerate(name) if letter == "/"}
     leaves = tuple(case for case in found.values() if case.name not in parents)
     whole = found.get(test)
     if (
