@@ -38,6 +38,8 @@ HANDSHAKE_SECONDS = 10.0
 """As long as etcd gives a handshake; also for the rest of the first bytes when some of them came."""
 SILENCE_SECONDS = 120.0
 """How long a client may say nothing at all."""
+FAREWELL_SECONDS = 1.0
+"""How long a connection that is closed may take to take what was written."""
 INNER_ATTEMPTS, INNER_PAUSE_SECONDS = 300, 0.01
 """A full queue of the inner socket is an error at once, not a wait; so it is asked again."""
 
@@ -63,7 +65,8 @@ class Front:
         self.tls = _server_tls(listener.tls) if listener.tls is not None else None
         self.port = 0
         """The port really listened on; 0 for a unix socket."""
-        self.arrivals: set[Arrival] = set()
+        self.connections: set[asyncio.Transport] = set()
+        self._changed = asyncio.Event()
         self._bound = bound
         """The socket to listen on, where somebody has taken the address already."""
         self._server: asyncio.Server | None = None
@@ -90,11 +93,29 @@ class Front:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.listener.unix_path)
 
-    def close(self) -> None:
-        """Listen no more, and end every connection."""
+    async def close(self) -> None:
+        """Listen no more, and end every connection; what was written still goes, to clients that take it soon."""
         self.refuse_new()
-        for arrival in list(self.arrivals):
-            arrival.close()
+        for transport in list(self.connections):
+            transport.close()
+        late = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._abort)
+        while self.connections:
+            self._changed.clear()
+            await self._changed.wait()
+        late.cancel()
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """A connection is there, from a client or to grpcio."""
+        self.connections.add(transport)
+
+    def ended(self, transport: asyncio.Transport) -> None:
+        """It is there no more."""
+        self.connections.discard(transport)
+        self._changed.set()
+
+    def _abort(self) -> None:
+        for transport in list(self.connections):
+            transport.abort()
 
 
 class Arrival(asyncio.Protocol):
@@ -121,7 +142,7 @@ class Arrival(asyncio.Protocol):
             transport.abort()
             return
         self._transport, self._peer = transport, peer
-        self._front.arrivals.add(self)
+        self._front.opened(transport)
         self._wait(SILENCE_SECONDS)
 
     def data_received(self, data: bytes) -> None:
@@ -145,14 +166,13 @@ class Arrival(asyncio.Protocol):
 
     def connection_lost(self, problem: Exception | None) -> None:
         self._stop_waiting()
-        self._front.arrivals.discard(self)
+        if self._transport is not None:
+            self._front.ended(self._transport)
         self._front.visitors.leave(self._name)
         if self._http is not None:
             self._http.connection_lost(problem)
         if self._inner is not None:
             self._inner.close()
-        if self._joining is not None:
-            self._joining.cancel()
 
     def pause_writing(self) -> None:
         if self._http is not None:
@@ -165,11 +185,6 @@ class Arrival(asyncio.Protocol):
             self._http.resume_writing()
         elif self._inner is not None:
             self._inner.resume_reading()
-
-    def close(self) -> None:
-        """End the connection once what was written has gone."""
-        if self._transport is not None:
-            self._transport.close()
 
     # --- the first bytes ---
 
@@ -198,28 +213,26 @@ class Arrival(asyncio.Protocol):
             self._transport.abort()
 
     async def _join(self) -> None:
-        assert self._transport is not None
-        loop = asyncio.get_running_loop()
+        outer = self._transport
+        assert outer is not None
         inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             inner.setblocking(False)
             inner.bind(f"\0{self._name}")
             await _connect(inner, f"\0{self._front.inner_name}")
-            transport, _ = await loop.create_unix_connection(lambda: _Inner(self._transport), sock=inner)
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_unix_connection(lambda: _Inner(self._front, outer), sock=inner)
         except OSError:
             inner.close()
-            self._transport.abort()
+            outer.abort()
             return
-        except asyncio.CancelledError:
-            inner.close()
-            raise
-        if self._transport.is_closing():
+        if outer.is_closing():  # the client left meanwhile
             transport.close()
             return
         self._inner = transport
         first, self._first = self._first, b""
         transport.write(first)
-        self._transport.resume_reading()
+        outer.resume_reading()
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()
@@ -235,14 +248,22 @@ class Arrival(asyncio.Protocol):
 class _Inner(asyncio.Protocol):
     """The inner end: what grpcio says goes out."""
 
-    def __init__(self, outer: asyncio.Transport | None) -> None:
-        assert outer is not None
+    def __init__(self, front: Front, outer: asyncio.Transport) -> None:
+        self._front = front
         self._outer = outer
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._front.opened(transport)
 
     def data_received(self, data: bytes) -> None:
         self._outer.write(data)
 
     def connection_lost(self, problem: Exception | None) -> None:
+        if self._transport is not None:
+            self._front.ended(self._transport)
         self._outer.close()
 
     def pause_writing(self) -> None:

@@ -6,6 +6,7 @@ handler -- inbox --+-- grpcio, on an inner socket --+
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Sequence
@@ -104,8 +105,7 @@ class StoreServer:
         for front in self._fronts:
             front.refuse_new()
         await self._grpc.stop(grace_seconds)
-        for front in self._fronts:
-            front.close()
+        await asyncio.gather(*(front.close() for front in self._fronts))
 
     def reload_certificates(self) -> None:
         """Read certificate files again now, rather than when the next client finds them changed.
