@@ -12,6 +12,7 @@ from backstay.cli.main import run
 from backstay.errors import BackstayError
 from backstay.etcd import Client, ConnectionOptions, Credentials
 from tests.etcd_process import EtcdProcess, Tls
+from tests.etcd_server import BackstayServer
 from tests.peers import Peer
 
 
@@ -61,14 +62,17 @@ def test_show_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert ours["server"]["days_left"] in (19, 20)
 
 
-def test_a_real_etcd_lets_in_who_has_its_certificates(newest_peer: Peer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [EtcdProcess, BackstayServer], ids=["etcd", "backstay"])
+def test_a_server_lets_in_who_has_its_certificates(
+    server: type[EtcdProcess], newest_peer: Peer, tmp_path: Path
+) -> None:
     pki = tmp_path / "pki"
     assert run(["pki", "init", str(pki), "--quiet"], {}) == 0
     etcd = pki / "etcd"
     client = etcd / "healthcheck-client"
     files = (etcd / "ca.crt", etcd / "server.crt", etcd / "server.key")
     tls = Tls(*files, client.with_suffix(".crt"), client.with_suffix(".key"))
-    with EtcdProcess(newest_peer, tmp_path / "data", tls=tls) as process:
+    with server(newest_peer, tmp_path / "data", tls=tls) as process:
         process.etcdctl("put", "a", "1")
         for name in ("etcd/healthcheck-client", "apiserver-etcd-client"):
             credentials = Credentials(str(etcd / "ca.crt"), f"{pki / name}.crt", f"{pki / name}.key")
@@ -78,4 +82,3 @@ def test_a_real_etcd_lets_in_who_has_its_certificates(newest_peer: Peer, tmp_pat
         with Client(ConnectionOptions.of([process.endpoint], stranger)) as ours, pytest.raises(BackstayError) as no:
             ours.maintenance.status()
         assert no.value.kind is errors.ENDPOINT_TLS
-

@@ -20,7 +20,7 @@ from backstay.cluster.local.processes import find_member
 from backstay.errors import BackstayError
 from backstay.etcd import Client
 from backstay.formats import requests
-from backstay.store.durable import Founder, StoreOptions, open_store
+from backstay.store.durable import Founder, StoreOptions, checkpoint, open_store
 from tests import peers
 from tests.acknowledged import held, writing
 from tests.conftest import StartEtcd
@@ -71,7 +71,9 @@ def written_store(data: Path, founder: Founder | None = None) -> tuple[dict[str,
     do(store, requests.DeleteRange(key=b"key-003"))
     do(store, requests.Compaction(revision=150))
     do(store, requests.UserAdd(name="alice", options=requests.UserOptions(no_password=True)))
+    checkpoint(store)  # the log is cut, so etcd has to send the whole store to who joins
     do(store, requests.RoleAdd(name="reader"))
+    put(store, "last", "word")
     expected, revision = keys_of(store), store.state.revision
     store.close()
     return expected, revision
