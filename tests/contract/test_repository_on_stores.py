@@ -1,0 +1,75 @@
+"""A repository keeps its promises on every kind of store: found, filled, continued, verified, and given back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from backstay.blobs import BlobStore, open_store
+from backstay.blobs.local import LocalStore
+from backstay.blobs.memory import MemoryStore
+from backstay.blobs.metered import MeteredStore
+from backstay.blobs.retrying import RetryingStore
+from backstay.clock import SystemClock
+from backstay.jobs.points.verify import verify
+from backstay.snapshot.verify import Level
+from backstay.telemetry import SilentProgress
+from tests import peers
+from tests.backing_up import Place, small_history
+from tests.blob_servers import S3Server, SftpServer
+
+
+@contextmanager
+def memory(directory: Path) -> Iterator[BlobStore]:
+    yield MemoryStore()
+
+
+@contextmanager
+def local(directory: Path) -> Iterator[BlobStore]:
+    (directory / "place").mkdir()
+    yield LocalStore(directory / "place")
+
+
+@contextmanager
+def wrapped(directory: Path) -> Iterator[BlobStore]:
+    yield MeteredStore(RetryingStore(MemoryStore(), SystemClock(), random.Random(1)), SystemClock())
+
+
+@contextmanager
+def s3(directory: Path) -> Iterator[BlobStore]:
+    with (
+        S3Server(peers.tool("versitygw"), directory) as server,
+        closing(open_store(server.location("repository"), server.environment)) as store,
+    ):
+        yield store
+
+
+@contextmanager
+def sftp(directory: Path) -> Iterator[BlobStore]:
+    with SftpServer(peers.tool("sshd"), directory) as server:
+        location = server.location(server.directory("repository"))
+        with closing(open_store(location, server.environment)) as store:
+            yield store
+
+
+@pytest.mark.parametrize("opened", [memory, local, wrapped, s3, sftp], ids=lambda opened: opened.__name__)
+def test_points_go_into_any_store_and_come_back(opened: Callable[[Path], object], tmp_path: Path) -> None:
+    with opened(tmp_path) as store:  # type: ignore[attr-defined]
+        place, cluster = Place(store, spill=tmp_path), small_history()
+        wanted = []
+        for number in range(3):
+            cluster.put(b"/registry/pods/%d" % number, random.Random(number).randbytes(100_000))
+            place.back_up(cluster)
+            wanted.append(list(cluster.elements()))
+        catalogue = place.catalogue()
+        assert [place.elements(point) for point in catalogue.points] == wanted
+        verified = verify(
+            place.repository(), catalogue, catalogue.points, Level.REBUILT,
+            spill=tmp_path, entropy=place.entropy, progress=SilentProgress(),
+        )  # fmt: skip
+        assert [each.reached for each in verified.points] == [Level.REBUILT] * 3
+        assert verified.all_findings == ()
