@@ -127,6 +127,12 @@ class Etcd:
         self._port = int(self._serving.start().rpartition(":")[2])
         return self
 
+    def wait(self) -> int:
+        """Wait until a child has ended by itself, or by somebody's signal; its exit status, -9 for SIGKILL."""
+        if not isinstance(self._serving, ChildServing):
+            raise ValueError("only a child has an exit status")
+        return self._serving.wait()
+
     def stop(self) -> None:
         """Drain and end, as SIGTERM does. The data stays until the `with` block ends."""
         if self._serving is not None:

@@ -120,6 +120,12 @@ class ChildServing:
     def _said(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
 
+    def wait(self) -> int:
+        """The exit status, once it has ended."""
+        if self._process is None:
+            raise ValueError("it does not run")
+        return self._process.wait(STOP_SECONDS)
+
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 

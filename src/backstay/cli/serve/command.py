@@ -132,8 +132,13 @@ def _backup(source: Path | None, at_revision: int | None) -> Sequence[str]:
 
 
 def _read_file(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        content = file.read(_LARGEST_FILE + 1)
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except OSError as problem:
+        kind = errors.SOURCE_NOT_FOUND if isinstance(problem, FileNotFoundError) else errors.SOURCE_UNREADABLE
+        why = problem.strerror or str(problem)
+        raise kind.error(f"the --config-file `{path}` cannot be read", where=path, why=why) from problem
     if len(content) > _LARGEST_FILE:
         raise errors.SETTING_INVALID.error(f"`{path}` is no configuration file: it is too large", where=path)
     return content
