@@ -14,6 +14,7 @@ from tests.conftest import StartEtcd
 from tests.etcd_process import EtcdProcess
 from tests.model import wire
 from tests.peers import Peer
+from tests.writing_at_once import write_until_broken
 
 BIG = [("grpc.max_receive_message_length", 64 << 20)]
 Shape = list[tuple[bool, list[bytes]]]
@@ -84,13 +85,14 @@ def test_history_comes_in_batches_of_a_thousand_revisions(
 ) -> None:
     servers = [start(newest_peer) for start in (start_backstay, start_etcd)]
     for server in servers:
-        put(server, 2_300, 1)
+        acknowledged, _ = write_until_broken(server, limit=2_304)
+        assert len(acknowledged) == 2_304
 
     def look(server: EtcdProcess) -> list[int]:
-        with watching(server, key=b"big/", range_end=b"big0", start_revision=2) as responses:
-            return [len(keys) for _, keys in shape_of(responses, 2_300)]
+        with watching(server, key=b"key/", range_end=b"key0", start_revision=2) as responses:
+            return [len(keys) for _, keys in shape_of(responses, 2_304)]
 
-    assert same(servers, look) == [1_000, 1_000, 300]
+    assert same(servers, look) == [1_000, 1_000, 304]
 
 
 def test_an_idle_watcher_is_told_how_far_the_store_is(
