@@ -1,7 +1,7 @@
 """When a checkpoint is made, and the thread that makes it.
 
-    due        snapshot_count entries since the last, or LOG_BYTES of log; but no oftener than a twentieth of the time is
-               spent on it, for what it writes is the whole store
+    due        snapshot_count entries since the last, but no oftener than a twentieth of the time is spent on it, for what
+               it writes is the whole store; or LOG_BYTES of log, for that is memory too
     start      on the store's thread: the plan; then on the checkpoint's thread: the child, the swap, the log cut
     finish     on the store's thread: the new base is adopted
 
@@ -46,7 +46,8 @@ class Checkpointing:
         self._failure: BackstayError | None = None
         self._told: list[Told] = []
         self._asked: list[Told] = []
-        self._not_before = clock.monotonic()
+        self._leisure_until = clock.monotonic()
+        self._retry_at = clock.monotonic()
         self._started_at = 0.0
         self._builder = ChildBuilder()
         self._thread: threading.Thread | None = None
@@ -62,8 +63,11 @@ class Checkpointing:
         """Whether `start` should be called."""
         if self._plan is not None:
             return False
-        long_enough = self._entries >= self._snapshot_count or self._bytes >= LOG_BYTES
-        return bool(self._asked) or (long_enough and self._clock.monotonic() >= self._not_before)
+        if self._asked:
+            return True
+        now = self._clock.monotonic()
+        counted = self._entries >= self._snapshot_count and now >= self._leisure_until
+        return (counted or self._bytes >= LOG_BYTES) and now >= self._retry_at
 
     def wrote(self, entries: int, size: int) -> None:
         """So much was submitted to the journal."""
@@ -107,10 +111,10 @@ class Checkpointing:
             entries, size = self._covered
             self._entries -= entries
             self._bytes -= size
-            self._not_before = now + _SHARE_OF_TIME * (now - self._started_at)
+            self._leisure_until = now + _SHARE_OF_TIME * (now - self._started_at)
         else:
             _log.error("no checkpoint was made: %s", self._failure)
-            self._not_before = now + _RETRY_SECONDS
+            self._retry_at = now + _RETRY_SECONDS
         for each in told:
             each(self._failure)
 

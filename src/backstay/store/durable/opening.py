@@ -183,8 +183,8 @@ def _journal_start(directory: Path, state: StoreState, log: Log) -> JournalStart
         hard_state = log.hard_state
     else:  # no state in the log (3.7 starts on that too): the entries say enough in a cluster of one
         hard_state = HardState(state.term, log.metadata.node_id, 0)
-    if not hard_state.vote:
-        hard_state = hard_state._replace(vote=log.metadata.node_id)
+    # Every start is an election that this member wins, so the term grows as clients of a real etcd see it grow.
+    hard_state = hard_state._replace(term=hard_state.term + 1, vote=log.metadata.node_id)
     return JournalStart(log.end, log.metadata, hard_state, log.last_index)
 
 
