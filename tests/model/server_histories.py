@@ -10,7 +10,7 @@ All histories of a run share one store on each side; a part of them has access c
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -35,6 +35,10 @@ USERS = {"root": "root", "alice": "writer", "bob": "reader"}
 PASSWORD = "secret"
 ARGUMENTS = ("--bcrypt-cost=4",)
 """What both servers are started with: a dear hash of passwords proves nothing here."""
+OUR_ARGUMENTS = (*ARGUMENTS, "--snapshot-count=200")
+"""Many checkpoints, between them kills: what ours answers must not depend on where its records are."""
+HISTORIES_A_LIFE = 8
+"""So many between two kills of ours."""
 
 
 class Side:
@@ -325,11 +329,24 @@ class History:
 
 
 def compare_servers(ours: EtcdProcess, real: EtcdProcess, seeds: Iterable[int]) -> None:
-    """Run one history for each seed; raise `AssertionError` at the first difference, which names the seed."""
+    """Run one history for each seed; raise `AssertionError` at the first difference, which names the seed.
+
+    Now and then ours is killed and started again: everything must be as it was.
+    """
     with ExitStack() as stack:
-        sides = [Side(each, stack) for each in (ours, real)]
-        for seed in seeds:
-            History(seed, *sides).run()
+        there = Side(real, stack)
+        for group in _groups(list(seeds)):
+            if not ours.running:
+                ours.start()
+            with ExitStack() as connections:
+                here = Side(ours, connections)
+                for seed in group:
+                    History(seed, here, there).run()
+            ours.kill()
+
+
+def _groups(seeds: list[int]) -> Iterator[list[int]]:
+    return (seeds[start : start + HISTORIES_A_LIFE] for start in range(0, len(seeds), HISTORIES_A_LIFE))
 
 
 def _place(body: Message, answer: wire.Answered | str) -> tuple[int, bool]:
