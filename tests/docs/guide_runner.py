@@ -15,6 +15,9 @@ from pathlib import Path
 
 SESSION = re.compile(r"<!-- executed: (?P<scene>[\w-]+) -->\n+```console\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 ELISION = "..."
+SERVED = "address"
+"""In this file below its root a scene names the address of what it serves; a page says `USUAL_ADDRESS`."""
+USUAL_ADDRESS = "127.0.0.1:2379"
 _NUMBERS = re.compile(r"\b[0-9a-f]*\d[0-9a-f]*\b|\d+")
 _UNITS = re.compile(r"# (B|kB|MB|GB)\b")
 
@@ -29,7 +32,11 @@ class Call:
     def arguments(self, root: Path) -> list[str]:
         """What follows `backstay`, with the paths of the host as paths below `root`."""
         _, _, after = self.line.partition("backstay ")
-        return [f"{root}{word}" if word.startswith("/") else word for word in shlex.split(after)]
+        words = [f"{root}{word}" if word.startswith("/") else word for word in shlex.split(after)]
+        address = root / SERVED
+        if not address.exists():
+            return words
+        return [word.replace(USUAL_ADDRESS, address.read_text(encoding="utf-8")) for word in words]
 
 
 @dataclass(frozen=True, slots=True)

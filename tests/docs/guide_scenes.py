@@ -16,7 +16,9 @@ import trustme
 from backstay.cli.main import run
 from backstay.cluster.host import DiskSpace, LocalHost
 from backstay.store.durable import open_store
+from backstay.testing import Etcd
 from tests import golden, peers
+from tests.docs.guide_runner import SERVED
 from tests.evenings import damage_pages, fill_disk, free_space, small_disk
 from tests.kubelet import ControlPlane
 from tests.recovering import fill, save
@@ -136,6 +138,27 @@ def one_store(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
             run(["cluster", "down", "--directory", str(place), "--quiet"], {})
 
 
+def served_store(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The embedded store, empty, served."""
+    with Etcd(in_process=True) as etcd:
+        root.mkdir()
+        (root / SERVED).write_text(etcd.address)
+        yield
+
+
+def served_backup(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A backup with one key of three revisions, served."""
+    (root / "backup").mkdir(parents=True)
+    with Etcd(in_process=True) as etcd:
+        with etcd.client() as client:
+            for value in (b"blue", b"green", b"red"):
+                client.kv.put(b"color", value)
+        etcd.snapshot(root / "backup/etcd.db")
+    with Etcd(flags={"from": str(root / "backup/etcd.db")}) as etcd:
+        (root / SERVED).write_text(etcd.address)
+        yield
+
+
 SCENES: Mapping[str, Scene] = {
     "nothing": nothing,
     "dead-etcd": dead_etcd,
@@ -148,6 +171,8 @@ SCENES: Mapping[str, Scene] = {
     "taken-port": taken_port,
     "friday-evening": friday_evening,
     "one-store": one_store,
+    "served-store": served_store,
+    "served-backup": served_backup,
 }
 
 

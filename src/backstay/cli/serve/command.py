@@ -33,9 +33,8 @@ _log = logging.getLogger(__name__)
     cls=ServeCommand,
     examples="""
     backstay serve --data-dir /var/lib/backstay
-    # TLS for clients, and only those with a certificate
-    backstay serve --data-dir data --listen-client-urls https://0.0.0.0:2379 --cert-file server.crt --key-file server.key \
---trusted-ca-file ca.crt
+    # TLS, with a certificate made on the spot; `backstay pki init` makes some that can be trusted
+    backstay serve --data-dir data --listen-client-urls https://0.0.0.0:2379 --auto-tls
     # a backup as a read-only etcd, at once
     backstay serve --from backup.db --at-revision 4711
     backstay serve --config-file /etc/etcd/etcd.yaml

@@ -17,7 +17,6 @@ from backstay.server.settings.flags import Flag, Kind, Standing
 from backstay.server.settings.given import Given, Notice
 from backstay.server.settings.server_settings import (
     DEFAULT_CLIENT_URL,
-    DEFAULT_NAME,
     HOUR,
     UNLIMITED_STREAMS,
     AutoCompaction,
@@ -103,9 +102,6 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
         feature_gates=_feature_gates(texts),
         waits_for_disk=not texts.switch("unsafe-no-fsync"),
     )
-    if name == DEFAULT_NAME:
-        said = "it isn't recommended to use default name, please set a value for --name"
-        notices.append(Notice(said, fields={"name": name}))
     return Resolved(settings, tuple(notices))
 
 
