@@ -1,8 +1,9 @@
 """An evening with a broken etcd, played on this machine's loopback: `make demo`.
 
-A real etcd is filled with Kubernetes-shaped objects, saved, looked at and verified. Then its disk is full (its quota, which
-is what etcd dies of first), then its database is damaged; the snapshot is there. It is restored, etcd is started again, and the
-HashKV that it answers is compared with the one the restore predicted. Every `$ backstay ...` line is really run.
+The embedded store is filled with Kubernetes-shaped objects, saved, looked at and verified. Then its disk is full (its quota,
+which is what etcd dies of first), then its database is damaged; the snapshot is there. It is restored, the store is started
+again, and the HashKV that it answers is compared with the one the restore predicted. Where a real etcd is found it opens the same
+snapshot, and the store's own directory. Every `$ backstay ...` line is really run.
 
 Everything happens below one temporary directory, which is removed at the end (`--keep` keeps it). It ends with status 1 when
 any step does not do what the story says.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from backstay.errors import BackstayError
 from backstay.etcd import Client, ConnectionOptions, Operation
+from backstay.testing import Etcd
 from tests import peers
 from tests.etcd_process import EtcdFailed, EtcdProcess
 from tests.peers import Peer
@@ -31,6 +33,9 @@ from tests.peers import Peer
 QUOTA_BYTES = 24 << 20
 OBJECTS_PER_TXN = 100
 NAMESPACES = ("default", "kube-system", "production", "staging")
+NAME, PEER_URL = "demo", "http://127.0.0.1:2380"
+MEMBER = ("--name", NAME, "--initial-cluster", f"{NAME}={PEER_URL}", "--initial-advertise-peer-urls", PEER_URL)
+SOME_REVISION = 15
 RESOURCES = ("pods", "configmaps", "secrets", "deployments", "services/specs", "events")
 
 
@@ -44,19 +49,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the directory with all files")
     parser.add_argument("--objects", type=int, default=2000, help="how many objects the cluster has")
     options = parser.parse_args(arguments)
-    peer = newest_peer()
-    if peer is None:
-        sys.stderr.write("demo: no real etcd is here; `make peers` says why\n")
-        return 1
     directory = Path(tempfile.mkdtemp(prefix="backstay-demo-"))
-    etcd = EtcdProcess(peer, directory / "data", extra_args=[f"--quota-backend-bytes={QUOTA_BYTES}"])
+    flags = {"name": NAME, "quota-backend-bytes": str(QUOTA_BYTES), "initial-advertise-peer-urls": PEER_URL}
+    store = Etcd(directory / "data", flags=flags, waits_for_disk=True)
     try:
-        play(etcd, directory, options.objects)
+        play(store, directory, options.objects)
+        if (peer := newest_peer()) is None:
+            say("\nNo real etcd is here (`make peers` says why), so nobody else opens the snapshot.")
+        else:
+            show_real_etcd(store, peer, directory)
     except (StoryBroken, EtcdFailed, BackstayError) as problem:
         sys.stderr.write(f"demo: {problem}\n")
         return 1
     finally:
-        etcd.stop()
+        store.close()
         if options.keep:
             say(f"\nEverything is in {directory}.")
         else:
@@ -64,49 +70,93 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def play(etcd: EtcdProcess, directory: Path, objects: int) -> None:
+def play(store: Etcd, directory: Path, objects: int) -> None:
     """The story, in order."""
     backstay = partial(run_backstay, directory)
-    scene(f"18:00  A cluster: {etcd.peer} with {objects} Kubernetes-shaped objects")
-    etcd.start()
-    endpoint = f"--endpoints={etcd.endpoint}"
-    with client(etcd) as connection:
+    scene(f"18:00  A cluster: `backstay serve` with {objects} Kubernetes-shaped objects")
+    store.start()
+    endpoint = f"--endpoints={store.endpoint}"
+    with store.client() as connection:
         fill(connection, objects)
+    backstay("ctl", "endpoint", "status", "-w", "table", endpoint)
     backstay("keys", "live", "/registry/*/production/*", "--count", endpoint)
 
     scene("18:10  A snapshot, proven before it is kept")
     (directory / "backups").mkdir()
     backstay("snapshot", "save", "backups/", endpoint)
-    (saved,) = (directory / "backups").glob("etcd-backup-*.db")
-    snapshot = f"backups/{saved.name}"
+    snapshot = f"backups/{the_backup(directory).name}"
     backstay("snapshot", "status", snapshot, "-w", "table")
     backstay("snapshot", "verify", snapshot)
 
+    scene("18:20  The snapshot as an etcd, at once: no restore, no copy")
+    look_inside(directory / snapshot)
+
     scene("18:30  Friday: the disk is full")
-    say(fill_the_disk(etcd))
+    say(fill_the_disk(store))
+    backstay("ctl", "defrag", endpoint)
+    say("which gives nothing back: all of it is in use.")
 
     scene("18:40  Somebody restarts the machine, and the database is damaged")
-    etcd.kill()
-    database = etcd.data_dir / "member" / "snap" / "db"
-    damage(database)
-    say(f"etcd says: {start_in_vain(etcd)}")
+    store.kill()
+    damage(store.data_dir / "member" / "snap" / "db")
+    say(f"the store says: {start_in_vain(store)}")
     backstay("snapshot", "verify", "data/member/snap/db", expected=4)
 
     scene("18:45  The snapshot is there")
     begun = time.monotonic()
-    etcd.data_dir.rename(directory / "data.damaged")
-    member = ["--data-dir", "data", "--name", etcd.name, "--initial-cluster", f"{etcd.name}={etcd.peer_url}"]
-    backstay("snapshot", "restore", snapshot, *member, "--initial-advertise-peer-urls", etcd.peer_url)
+    store.data_dir.rename(directory / "data.damaged")
+    backstay("snapshot", "restore", snapshot, "--data-dir", "data", *MEMBER)
     predicted = json.loads(backstay("hashkv", "data/member/snap/db", "-w", "json"))
-    etcd.start()
+    store.start()
     seconds = time.monotonic() - begun
 
     scene("18:46  The proof")
-    with client(etcd) as connection:
-        compare(connection, predicted)
+    with store.client() as connection:
+        compare(connection, predicted, "the store")
         backstay("keys", "live", "/registry/*/production/*", "--count", endpoint)
         connection.kv.put(b"/registry/configmaps/default/after", b"a write after the evening")
     say(f"\nTime to recovery: {seconds:.1f} seconds, from the first look at the snapshot to an etcd that serves.")
+
+
+def look_inside(snapshot: Path) -> None:
+    """Serve the snapshot, and ask it what any client would."""
+    say(f"\n$ backstay serve --from backups/{snapshot.name} --at-revision {SOME_REVISION}")
+    begun = time.monotonic()
+    with Etcd(flags={"from": str(snapshot), "at-revision": str(SOME_REVISION)}) as view:
+        seconds = time.monotonic() - begun
+        run_backstay(
+            snapshot.parent, "ctl", "get", "/registry/pods/", "--prefix", "--count-only", "-w", "fields", view_of(view)
+        )
+        say(f"It answered {seconds:.1f} seconds after its start.")
+
+
+def view_of(view: Etcd) -> str:
+    """The option that leads to it."""
+    return f"--endpoints={view.endpoint}"
+
+
+def show_real_etcd(store: Etcd, peer: Peer, directory: Path) -> None:
+    """Real etcd opens the snapshot that the store gave, and the directory that the store wrote."""
+    scene(f"18:50  {peer} opens the same snapshot, and then the store's own directory")
+    with store.client() as connection:
+        served = connection.maintenance.hash_kv()
+    snapshot = f"backups/{the_backup(directory).name}"
+    run_backstay(directory, "snapshot", "restore", snapshot, "--data-dir", "real", "--keep-revision", *MEMBER)
+    predicted = json.loads(run_backstay(directory, "hashkv", "real/member/snap/db", "-w", "json"))
+    with EtcdProcess(peer, directory / "real", name=NAME) as etcd, client(etcd) as connection:
+        compare(connection, predicted, str(peer))
+    store.stop()
+    with EtcdProcess(peer, store.data_dir, name=NAME) as etcd, client(etcd) as connection:
+        answered = connection.maintenance.hash_kv()
+        say(f"On the store's directory: the store said {served.hash}, {peer} answers {answered.hash}.")
+        if answered.hash != served.hash:
+            raise StoryBroken("real etcd does not see in the store's directory what the store had")
+
+
+def the_backup(directory: Path) -> Path:
+    """The one that was saved."""
+    (saved,) = (directory / "backups").glob("etcd-backup-*.db")
+    return saved
 
 
 def newest_peer() -> Peer | None:
@@ -116,7 +166,7 @@ def newest_peer() -> Peer | None:
 
 
 def client(etcd: EtcdProcess) -> Client:
-    """A client of the demo's etcd."""
+    """A client of a real etcd."""
     return Client(ConnectionOptions.of([etcd.endpoint]))
 
 
@@ -143,9 +193,9 @@ def kubernetes_objects(count: int, chance: random.Random) -> Iterator[tuple[byte
         yield key.encode(), b"k8s\0\n\x0c\n\x02v1\x12\x06Object" + chance.randbytes(chance.randrange(200, 2000))
 
 
-def fill_the_disk(etcd: EtcdProcess) -> str:
+def fill_the_disk(store: Etcd) -> str:
     """Write until etcd refuses; returns its words."""
-    with client(etcd) as connection:
+    with store.client() as connection:
         for number in range(1000):
             try:
                 connection.kv.put(b"/registry/events/default/storm-%04d" % number, bytes(256 << 10))
@@ -155,31 +205,29 @@ def fill_the_disk(etcd: EtcdProcess) -> str:
 
 
 def damage(database: Path) -> None:
-    """Overwrite every eighth page of the database, as a failing disk does."""
+    """Overwrite a page here and there, as a failing disk does."""
     with database.open("r+b") as file:
-        for start in range(4 * 4096, file.seek(0, 2), 8 * 4096):
+        for start in range(4 * 4096, file.seek(0, 2), 128 * 4096):
             file.seek(start)
             file.write(b"\xde\xad" * 2048)
 
 
-def start_in_vain(etcd: EtcdProcess) -> str:
-    """Start an etcd that cannot start; returns the telling line of its log."""
+def start_in_vain(store: Etcd) -> str:
+    """Start a store that cannot start; returns what it says."""
     try:
-        etcd.start(seconds=15)
-    except EtcdFailed:
-        lines = [line for line in etcd.log_tail(80).splitlines() if "panic" in line or '"fatal"' in line]
-        return (lines or etcd.log_tail(1).splitlines() or ["nothing"])[0][:200]
-    finally:
-        etcd.kill()
-    raise StoryBroken("etcd started on a damaged database")
+        store.start()
+    except BackstayError as refusal:
+        said = [line.strip() for line in refusal.why.splitlines()]
+        return " ".join(line for line in said if line.startswith(("Error:", "where:", "why:")))[:300]
+    raise StoryBroken("the store started on a damaged database")
 
 
-def compare(connection: Client, predicted: dict[str, int]) -> None:
+def compare(connection: Client, predicted: dict[str, int], who: str) -> None:
     """The HashKV that the server answers must be the predicted one."""
     answered = connection.maintenance.hash_kv()
-    say(f"HashKV at revision {predicted['hashRevision']}: predicted {predicted['hash']}, etcd answers {answered.hash}")
+    say(f"HashKV at revision {predicted['hashRevision']}: predicted {predicted['hash']}, {who} answers {answered.hash}")
     if (answered.hash, answered.compact_revision) != (predicted["hash"], predicted["compactRevision"]):
-        raise StoryBroken("the restored etcd does not hold what the snapshot holds")
+        raise StoryBroken(f"{who} does not hold what the snapshot holds")
 
 
 def run_backstay(place: Path, *arguments: str, expected: int = 0) -> str:
