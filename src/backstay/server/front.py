@@ -1,8 +1,8 @@
 """The front: one port for gRPC and for HTTP/1.1, in plaintext or TLS.
 
 A connection's first bytes tell what it is. `PRI * HTTP/2.0` begins every HTTP/2 connection: its bytes go to grpcio on an
-inner unix socket and back, untouched. Everything else is HTTP/1.1 and is served here. With TLS, ALPN decides before that:
-a client that offers HTTP/1.1 at all gets it, and gRPC's clients, which offer `h2` alone, get that.
+inner unix socket and back, as they are (`Http2Guard` reads along). Everything else is HTTP/1.1 and is served here. With TLS,
+ALPN decides before that: a client that offers HTTP/1.1 at all gets it, and gRPC's clients, which offer `h2` alone, get that.
 
     client --TCP[, TLS]--> front --unix socket--> grpcio
                              \\--> HTTP/1.1: gateway, health, metrics
@@ -24,6 +24,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from backstay.server.http2_guard import Http2Guard
 from backstay.server.listeners import Listener, Serves, TlsFiles
 from backstay.server.ports import bind
 from backstay.server.transport import Conn, Peer
@@ -131,6 +132,7 @@ class Arrival(asyncio.Protocol):
         self._waiting: asyncio.TimerHandle | None = None
         self._joining: asyncio.Task[None] | None = None
         self._http: asyncio.Protocol | None = None
+        self._guard = Http2Guard()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -147,7 +149,10 @@ class Arrival(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._inner is not None:
-            self._inner.write(data)
+            if self._guard.admits(data):
+                self._inner.write(data)
+            else:
+                self._refuse()
         elif self._http is not None:
             self._http.data_received(data)
         else:
@@ -230,9 +235,13 @@ class Arrival(asyncio.Protocol):
             transport.close()
             return
         self._inner = transport
-        first, self._first = self._first, b""
-        transport.write(first)
         outer.resume_reading()
+        first, self._first = self._first, b""
+        self.data_received(first)
+
+    def _refuse(self) -> None:
+        assert self._transport is not None
+        self._transport.abort()
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()

@@ -135,6 +135,10 @@ class Inbox:
         while self.failure is None and (self._calls or self._posts or self._held or self._given):
             await self._change()
 
+    def stop_for_defect(self, what: str, why: str) -> None:
+        """Acknowledge nothing more: something is wrong that should not be possible."""
+        self._fail(errors.STORE_DEFECT.error(what, why=why))
+
     def close(self) -> None:
         """Stop for good."""
         self._is_stopping = True
@@ -318,7 +322,7 @@ class Inbox:
             self._fail(problem)
         except Exception as problem:
             _log.exception("the store failed while it handled calls")
-            self._fail(errors.STORE_DEFECT.error(f"the store failed: {type(problem).__name__}: {problem}"))
+            self.stop_for_defect("the store failed", f"{type(problem).__name__}: {problem}")
         self._wake_sleepers()
 
     # --- the gate ---

@@ -27,18 +27,19 @@ class CallContext(Protocol):
 
 
 class Connections:
-    """The connections of one server."""
+    """The connections of one server. Without listeners of its own (`is_inner`) only named visitors may come."""
 
-    def __init__(self, inbox: Inbox, visitors: Visitors) -> None:
+    def __init__(self, inbox: Inbox, visitors: Visitors, *, is_inner: bool) -> None:
         self._inbox = inbox
         self._visitors = visitors
+        self._is_inner = is_inner
         self._direct: dict[str, Conn] = {}
 
     def number(self, context: CallContext) -> Conn | None:
         """The number of the connection a call came over; None for a stranger on the inner socket, or one who has left."""
         peer = context.peer()
-        if peer.startswith(ABSTRACT):
-            return self._visitors.find(peer[len(ABSTRACT) :])
+        if self._is_inner or peer.startswith(ABSTRACT):
+            return self._visitors.find(peer.removeprefix(ABSTRACT))
         conn = self._direct.get(peer)
         return conn if conn is not None else self._new(peer)
 

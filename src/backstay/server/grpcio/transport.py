@@ -36,12 +36,15 @@ class GrpcTransport:
         self.traffic = Traffic()
         """What was counted."""
         self._server: grpc.aio.Server | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._ports: tuple[int, ...] = ()
         self._over: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Listen, and begin to serve. Raises `LISTENING_FAILED`."""
-        calls = Calls(self.inbox, Connections(self.inbox, self.visitors), self.traffic, self.options)
+        connections = Connections(self.inbox, self.visitors, is_inner=not self.options.listeners)
+        calls = Calls(self.inbox, connections, self.traffic, self.options)
         server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options))
         self._ports = tuple(self._listen(server, listener) for listener in self.options.listeners)
         if self.options.inner_name:
@@ -50,6 +53,17 @@ class GrpcTransport:
         self._server = server
         self.inbox.start()
         await server.start()
+        self._watching = asyncio.get_running_loop().create_task(self._watch(server))
+
+    async def _watch(self, server: grpc.aio.Server) -> None:
+        """Notice when grpcio's server ends by itself: it would say so nowhere but in the log."""
+        try:
+            await server.wait_for_termination()
+            why = ""
+        except Exception as problem:
+            why = f"{type(problem).__name__}: {problem}"
+        if not self._is_stopping:
+            self.inbox.stop_for_defect("grpcio's server has ended by itself", why)
 
     async def wait(self) -> None:
         """Return when the transport was stopped. Raises why the store must not go on (`JOURNAL_STOPPED`, `STORE_DEFECT`)."""
@@ -63,9 +77,12 @@ class GrpcTransport:
         """
         if self._server is None:
             return
+        self._is_stopping = True
         self.inbox.refuse_new()
         self.inbox.end_streams()
         await self._server.stop(grace_seconds)
+        if self._watching is not None:
+            await self._watching
         self.inbox.close()
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
