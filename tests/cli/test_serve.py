@@ -171,6 +171,25 @@ def test_a_key_of_another_certificate_is_an_error_before_anything_is_founded(tmp
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("option", ["--data-dir", "--from"])
+def test_a_damaged_database_is_named_with_the_place_and_left_alone(tmp_path: Path, option: str) -> None:
+    with Etcd(tmp_path / "data", in_process=True) as etcd, etcd.client() as client:
+        for number in range(20):
+            client.kv.put(b"%d" % number, bytes(4000))
+        client.maintenance.defragment()
+    database = tmp_path / "data/member/snap/db"
+    with database.open("r+b") as file:
+        for page in range(2, file.seek(0, 2) // 4096, 2):
+            file.seek(page * 4096)
+            file.write(b"\xde\xad" * 64)
+    before = digests(tmp_path)
+    url = "--listen-client-urls=http://127.0.0.1:0"
+    said = refused(ExitStatus.VERIFICATION_FAILED, errors.FORMAT_INVALID, f"{option}={tmp_path / 'data'}", url)
+    assert ("member/snap/db" if option == "--data-dir" else str(tmp_path / "data")) in said
+    assert "offset" in said
+    assert digests(tmp_path) == before
+
+
 def test_a_flag_and_a_variable_for_one_setting_are_refused_as_in_etcd(tmp_path: Path) -> None:
     arguments = [f"--data-dir={tmp_path / 'data'}", "--name=a"]
     refused(ExitStatus.USAGE, errors.SETTING_INVALID, *arguments, environment={"ETCD_NAME": "b"})

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 from backstay import errors
+from backstay.errors import FormatError
 from backstay.formats import bbolt, mvcc, schema
 from backstay.formats.bbolt import layout
 from backstay.snapshot.opened import OpenedStore
@@ -34,7 +35,11 @@ def view_state(store: OpenedStore, at: Revision | None = None) -> StoreState:
     Raises `REVISION_FUTURE`, `REVISION_COMPACTED`, and `FormatError` for damage.
     """
     check_revision(store, at)
-    state = load_state(store.database)
+    try:
+        state = load_state(store.database)
+    except FormatError as problem:
+        where = f"{store.path}, offset {problem.offset}"
+        raise FormatError(problem.what, offset=problem.offset, where=where, why=problem.why) from problem
     tail = store.tail
     if tail is not None:
         state.leases.granted |= tail.leases.granted

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from backstay import errors
 from backstay.durable import translated
+from backstay.errors import FormatError
 from backstay.findings import Finding, Severity
 from backstay.formats.bbolt import Database
 from backstay.formats.directory import DATABASE, FIRST_SEGMENT, MEMBER, SNAP, WAL
@@ -114,7 +115,7 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
         opened.callback(unmap, database.buffer)
         log = read_segments(log_place, consistent_index(database))
         _refuse_damage(directory, database, log)
-        state = load_state(database)
+        state = _state_of(database, path)
         let_go(database.buffer)
         replay(state, log.entries, log_place)
         start = _journal_start(directory, state, log)
@@ -124,6 +125,15 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
         store = DurableStore(directory, database, state, journal, start.metadata, locks, disk, found)
         opened.pop_all()
         return store
+
+
+def _state_of(database: Database, path: Path) -> StoreState:
+    try:
+        return load_state(database)
+    except FormatError as problem:
+        raise FormatError(
+            problem.what, offset=problem.offset, where=f"{path}, offset {problem.offset}", why=problem.why
+        ) from problem
 
 
 def _rebuild_missing_database(member: Path, disk: StoreDisk) -> None:
