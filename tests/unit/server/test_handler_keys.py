@@ -8,7 +8,8 @@ import pytest
 
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import requests
-from backstay.formats.requests import decode_request
+from backstay.formats.protowire import bytes_field
+from backstay.formats.requests import decode_request, encode_request
 from backstay.server.methods import Op
 from backstay.server.transport import COUNT_ONLY, KEYS_ONLY, PREV_KV, SORT_ORDER_SHIFT, SORT_TARGET_SHIFT
 from tests.unit.server.served import CLUSTER, MEMBER, TERM, Served
@@ -201,3 +202,22 @@ def test_the_hash_at_a_physical_compaction_is_that_of_before() -> None:
     served.call(Op.COMPACT, rpc.CompactionRequest(revision=22, physical=True))
     after = rpc.HashKVResponse.FromString(served.call(Op.HASH_KV, asked))  # type: ignore[arg-type]
     assert (after.hash, after.compact_revision, after.hash_revision) == (before.hash, before.compact_revision, 22)
+
+
+def test_transactions_are_as_deep_as_operations_allow() -> None:
+    """protobuf's decoder and encoder give up earlier, and a refusal after the change would end the store."""
+
+    def nested(depth: int) -> bytes:
+        body = rpc.TxnRequest(success=[rpc.RequestOp(request_put=rpc.PutRequest(key=b"deep"))]).SerializeToString()
+        for _ in range(depth):
+            body = bytes_field(2, bytes_field(4, body))
+        return body
+
+    for depth in (48, 49, 50, 127):
+        served = Served()
+        reply = served.call(Op.TXN, nested(depth))
+        assert isinstance(reply, bytes) and served.engine.state.revision == 2
+        assert encode_request(decode_request(served.journal[0])) == served.journal[0]
+    assert Served().call(Op.TXN, nested(128)) == (3, "etcdserver: too many operations in txn request")
+    too_deep = Served().call(Op.TXN, nested(20_000))
+    assert isinstance(too_deep, tuple) and too_deep[0] == 13

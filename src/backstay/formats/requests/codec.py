@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from backstay.errors import FormatError
 from backstay.formats import protowire
 
-MAX_DEPTH = 130
-"""Transactions inside transactions; the default limit of 128 operations keeps every etcd below it."""
+MAX_DEPTH = 260
+"""Transactions inside operations inside transactions; the default limit of 128 operations keeps every etcd below it."""
 
 
 class Kind(Enum):
@@ -55,7 +55,8 @@ def encode(message: Message) -> bytes:
     for field in message.FIELDS:
         value = getattr(message, field.name)
         if field.repeated:
-            parts.extend(_encode_value(field, each) for each in value)
+            for each in value:
+                parts.append(_encode_value(field, each))  # no generator: it would be one more frame at each depth
         elif value is not None and (value or field.optional):
             parts.append(_encode_value(field, value))
     return b"".join(parts)

@@ -1,4 +1,9 @@
-"""Cluster: the one member there is. A second one is refused, and the refusal names the way: real etcd on this directory."""
+"""Cluster: the one member there is, and a learner that has been added and not started.
+
+A learner can be added, changed and removed here. It joins when real etcd has taken over the directory: what is written down
+here is what etcd begins with. A second vote is refused, and the refusal names the way: etcd could not elect itself on this
+directory without a member that cannot join before there is a leader.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats.membership import Member
+from backstay.formats.raft import ConfChange, ConfChangeType
 from backstay.server.handler.context import HandlerContext
 from backstay.server.handler.service import Answer, StreamMethod
 from backstay.server.methods import Op
@@ -13,18 +20,18 @@ from backstay.server.transport import CallId, Conn, Reply, Token
 from backstay.store import refusals
 from backstay.store.engine.rights import require_administrator, require_identity
 from backstay.store.refusals import Refusal, Refused
+from backstay.values import MemberId
 
 INVALID_URLS = Refusal("InvalidArgument", "etcdserver: given member URLs are invalid")
 NOT_ENOUGH_STARTED = Refusal("Unknown", "etcdserver: re-configuration failed due to not enough started members")
 """Meant as FailedPrecondition; this is the code that etcd really sends."""
-ONE_MEMBER_ONLY = Refusal(
+ONE_VOTE_ONLY = Refusal(
     "FailedPrecondition",
-    "backstay: this store serves one member; to grow, stop it, start etcd on the same data directory, add the member there",
+    "backstay: this store has the only vote; add the member as a learner, or stop the store, start etcd on the same data "
+    "directory, and add it there",
 )
-FIXED_URLS = Refusal(
-    "FailedPrecondition",
-    "backstay: this store has no peers; to change peer URLs, stop it, start etcd on the same data directory, change them there",
-)
+MOST_LEARNERS = 1
+"""etcd's --max-learners by default."""
 
 
 class ClusterService:
@@ -45,40 +52,74 @@ class ClusterService:
         """MemberList."""
         rpc.MemberListRequest.FromString(body)
         require_identity(self._context.engine.state, self._context.identify(conn, token))
-        member = self._context.member
-        listed = rpc.Member(ID=self._own_id, name=member.name, peerURLs=member.peer_urls, clientURLs=member.client_urls)
-        return rpc.MemberListResponse(header=self._context.header(0), members=[listed]).SerializeToString()
+        return rpc.MemberListResponse(header=self._context.header(0), members=self._listed()).SerializeToString()
 
     def add(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
         """MemberAdd."""
         asked = rpc.MemberAddRequest.FromString(body)
         _check_urls(asked.peerURLs)
         self._require_administrator(conn, token)
-        if set(asked.peerURLs) & set(self._context.member.peer_urls):
+        if any(set(asked.peerURLs) & set(each.peer_urls) for each in self._members.values()):
             raise Refused(refusals.PEER_URL_EXISTS)
-        raise Refused(ONE_MEMBER_ONLY)
+        if not asked.isLearner:
+            raise Refused(ONE_VOTE_ONLY)
+        if sum(each.is_learner for each in self._members.values()) >= MOST_LEARNERS:
+            raise Refused(refusals.TOO_MANY_LEARNERS)
+        member = self._context.engine.new_learner(tuple(asked.peerURLs))
+        self._change(ConfChange(ConfChangeType.ADD_LEARNER, member.id, member, is_promote=False))
+        return rpc.MemberAddResponse(
+            header=self._context.header(0), member=_message(member), members=self._listed()
+        ).SerializeToString()
 
     def remove(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
         """MemberRemove."""
         asked = rpc.MemberRemoveRequest.FromString(body)
         self._require_administrator(conn, token)
-        self._require_own(asked.ID)
-        raise Refused(NOT_ENOUGH_STARTED)
+        member = self._known(asked.ID)
+        if member.id == self._own_id:
+            raise Refused(NOT_ENOUGH_STARTED)
+        self._change(ConfChange(ConfChangeType.REMOVE_NODE, member.id))
+        return rpc.MemberRemoveResponse(header=self._context.header(0), members=self._listed()).SerializeToString()
 
     def update(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
         """MemberUpdate."""
         asked = rpc.MemberUpdateRequest.FromString(body)
         _check_urls(asked.peerURLs)
         self._require_administrator(conn, token)
-        self._require_own(asked.ID)
-        raise Refused(FIXED_URLS)
+        member = Member(self._known(asked.ID).id, peer_urls=tuple(asked.peerURLs))
+        self._change(ConfChange(ConfChangeType.UPDATE_NODE, member.id, member, is_promote=False))
+        return rpc.MemberUpdateResponse(header=self._context.header(0), members=self._listed()).SerializeToString()
 
     def promote(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
-        """MemberPromote."""
+        """MemberPromote: of a member that has copied nothing."""
         asked = rpc.MemberPromoteRequest.FromString(body)
         self._require_administrator(conn, token)
-        self._require_own(asked.ID)
-        raise Refused(refusals.MEMBER_NOT_LEARNER)
+        raise Refused(refusals.LEARNER_NOT_READY if self._known(asked.ID).is_learner else refusals.MEMBER_NOT_LEARNER)
+
+    def _change(self, change: ConfChange) -> None:
+        self._context.entries.append(self._context.engine.change_membership(change))
+
+    def _known(self, identifier: int) -> Member:
+        member = self._members.get(MemberId(identifier))
+        if member is None:
+            raise Refused(refusals.MEMBER_NOT_FOUND)
+        return member
+
+    def _listed(self) -> list[rpc.Member]:
+        """All members; this one as it is run now, whatever was written down when it was founded."""
+        own = self._context.member
+        listed = []
+        for member in self._members.values():
+            message = _message(member)
+            if member.id == self._own_id:
+                message.name = own.name
+                message.clientURLs[:] = own.client_urls
+            listed.append(message)
+        return listed
+
+    @property
+    def _members(self) -> Mapping[MemberId, Member]:
+        return self._context.engine.state.cluster.members
 
     @property
     def _own_id(self) -> int:
@@ -87,9 +128,15 @@ class ClusterService:
     def _require_administrator(self, conn: Conn, token: Token) -> None:
         require_administrator(self._context.engine.state, self._context.identify(conn, token))
 
-    def _require_own(self, identifier: int) -> None:
-        if identifier != self._own_id:
-            raise Refused(refusals.MEMBER_NOT_FOUND)
+
+def _message(member: Member) -> rpc.Member:
+    return rpc.Member(
+        ID=member.id,
+        name=member.name,
+        peerURLs=member.peer_urls,
+        clientURLs=member.client_urls,
+        isLearner=member.is_learner,
+    )
 
 
 def _check_urls(urls: Iterable[str]) -> None:
@@ -101,7 +148,7 @@ def _check_urls(urls: Iterable[str]) -> None:
 
 def _is_peer_url(text: str) -> bool:
     try:
-        url = urlsplit(text)
+        url = urlsplit(text.strip())
         has_port = url.port is not None
     except ValueError:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from backstay.etcd.pb import kv_pb2
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats.mvcc import KeyValue
+from backstay.formats.protowire import bytes_field
 from backstay.store.answers import DeleteAnswer, PutAnswer, RangeAnswer, TxnAnswer
 
 
@@ -30,19 +31,27 @@ def delete_response(header: rpc.ResponseHeader, answer: DeleteAnswer) -> rpc.Del
     return rpc.DeleteRangeResponse(header=header, deleted=answer.deleted, prev_kvs=map(encode_pair, answer.previous))
 
 
-def txn_response(header: rpc.ResponseHeader, answer: TxnAnswer) -> rpc.TxnResponse:
-    """The response to a transaction."""
-    return rpc.TxnResponse(header=header, succeeded=answer.succeeded, responses=map(_operation, answer.answers))
+def encode_txn_response(header: rpc.ResponseHeader, answer: TxnAnswer) -> bytes:
+    """The response to a transaction. By hand: protobuf's own encoder gives up at a depth that etcd's transactions reach."""
+    return _encode_txn(header.SerializeToString(), answer)
 
 
-def _operation(answer: PutAnswer | RangeAnswer | DeleteAnswer | TxnAnswer | None) -> rpc.ResponseOp:
-    if isinstance(answer, PutAnswer):
-        return rpc.ResponseOp(response_put=put_response(rpc.ResponseHeader(revision=answer.revision), answer))
-    if isinstance(answer, RangeAnswer):
-        return rpc.ResponseOp(response_range=range_response(rpc.ResponseHeader(revision=answer.revision), answer))
-    if isinstance(answer, DeleteAnswer):
-        header = rpc.ResponseHeader(revision=answer.revision)
-        return rpc.ResponseOp(response_delete_range=delete_response(header, answer))
+def _encode_txn(header: bytes, answer: TxnAnswer) -> bytes:
+    parts = [bytes_field(1, header)]
+    if answer.succeeded:
+        parts.append(b"\x10\x01")
+    parts.extend(bytes_field(3, _operation(each)) for each in answer.answers)
+    return b"".join(parts)
+
+
+def _operation(answer: PutAnswer | RangeAnswer | DeleteAnswer | TxnAnswer | None) -> bytes:
     if isinstance(answer, TxnAnswer):
-        return rpc.ResponseOp(response_txn=txn_response(rpc.ResponseHeader(), answer))
-    return rpc.ResponseOp()
+        return bytes_field(4, _encode_txn(b"", answer))
+    if answer is None:
+        return b""
+    header = rpc.ResponseHeader(revision=answer.revision)
+    if isinstance(answer, PutAnswer):
+        return bytes_field(2, put_response(header, answer).SerializeToString())
+    if isinstance(answer, RangeAnswer):
+        return bytes_field(1, range_response(header, answer).SerializeToString())
+    return bytes_field(3, delete_response(header, answer).SerializeToString())

@@ -80,8 +80,8 @@ class StoreHandler:
             except (Refused, FormatError) as problem:
                 self.context.note_raised()
                 reply = status_of(problem)
-            except DecodeError as problem:
-                reply = _undecodable(problem)
+            except DecodeError:
+                reply = _UNDECODABLE
             replies.append(reply)
         return replies, self.context.take_entries()
 
@@ -115,13 +115,16 @@ class StoreHandler:
                 handled.cancelled(stream)
         except (Refused, FormatError) as problem:
             self._end(handled, stream, status_of(problem))
-        except DecodeError as problem:
-            self._end(handled, stream, _undecodable(problem))
+        except DecodeError:
+            self._end(handled, stream, _UNDECODABLE)
 
     def _end(self, method: StreamMethod, stream: StreamId, status: Status) -> None:
         method.cancelled(stream)
         self.context.transport.finish(stream, *status)
 
 
-def _undecodable(problem: DecodeError) -> Status:
-    return statuses.INTERNAL, f"grpc: error unmarshalling request: {problem}"
+_UNDECODABLE: Status = (
+    statuses.INTERNAL,
+    "grpc: error unmarshalling request: proto:\u00a0cannot parse invalid wire-format data",
+)
+"""In the words of etcd's protobuf library, which puts a space there that does not break."""

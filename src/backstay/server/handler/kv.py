@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from google.protobuf.message import DecodeError
+
+from backstay.errors import FormatError
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import requests
 from backstay.formats.mvcc import KeyValue
 from backstay.formats.protowire import varint
+from backstay.formats.requests.codec import decode
 from backstay.server.handler.compaction_hashes import CompactionHashes
 from backstay.server.handler.context import HandlerContext
 from backstay.server.handler.decoding import decode_delete, decode_range, decode_txn
-from backstay.server.handler.encoding import delete_response, put_response, range_response, txn_response
+from backstay.server.handler.encoding import delete_response, encode_txn_response, put_response, range_response
 from backstay.server.handler.kubernetes_update import recognise_update
 from backstay.server.handler.service import Answer, StreamMethod
 from backstay.server.methods import Op
@@ -109,14 +113,28 @@ class KvService:
 
     def txn(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
         """Txn."""
-        message = rpc.TxnRequest.FromString(body)
+        try:
+            message = rpc.TxnRequest.FromString(body)
+        except DecodeError:
+            return self._deep_txn(conn, token, body)
         if not self._access_of.access.enabled:
             update = recognise_update(message, len(body))
             if update is not None:
                 return self._update(*update, body)
-        outcome = self._context.execute(decode_txn(message), self._context.identify(conn, token))
+        return self._execute(conn, token, decode_txn(message))
+
+    def _deep_txn(self, conn: Conn, token: Token, body: bytes) -> Reply:
+        """One so deep that protobuf does not read it, which etcd does; or one that nobody can read."""
+        try:
+            txn = decode(requests.Txn, body)
+        except FormatError:
+            raise DecodeError("no transaction") from None
+        return self._execute(conn, token, txn)
+
+    def _execute(self, conn: Conn, token: Token, txn: requests.Txn) -> Reply:
+        outcome = self._context.execute(txn, self._context.identify(conn, token))
         assert isinstance(outcome.answer, TxnAnswer)
-        return txn_response(self._context.header(outcome.revision), outcome.answer).SerializeToString()
+        return encode_txn_response(self._context.header(outcome.revision), outcome.answer)
 
     def _update(self, key: bytes, mod_revision: int, value: bytes, body: bytes) -> Reply:
         context = self._context
@@ -172,4 +190,4 @@ def _updated(header: bytes, revision: int) -> bytes:
 def _not_updated(header: rpc.ResponseHeader, item: KeyValue | None) -> bytes:
     revision = header.revision
     read = RangeAnswer(revision, (item,), total=1) if item is not None else RangeAnswer(revision)  # type: ignore[arg-type]
-    return txn_response(header, TxnAnswer(False, (read,))).SerializeToString()
+    return encode_txn_response(header, TxnAnswer(False, (read,)))

@@ -182,7 +182,7 @@ class MaintenanceService:
         return self._downgrade.rpartition(".")[0] or f"{_MAJOR}.{_MINOR}"
 
     def _check_target(self, version: str) -> str:
-        found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})(\.\d{1,9})?", version)
+        found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})(\.\d{1,9}(-[0-9A-Za-z.-]+)?)?", version)
         if found is None:
             raise Refused(BAD_DOWNGRADE_FORMAT)
         if self._downgrade or (int(found[1]), int(found[2])) != (_MAJOR, _MINOR - 1):
