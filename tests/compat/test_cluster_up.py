@@ -29,7 +29,7 @@ from tests.peers import Peer
 from tests.storing import do, keys_of, put
 
 ROOT = Path(__file__).resolve().parents[2]
-GROWING = (*(pytest.param(version, marks=pytest.mark.soak) for version in ("3.5.35", "3.6.16")), "3.7.3")
+GROWING = (*(pytest.param(version, marks=pytest.mark.soak) for version in ("3.4.23", "3.5.35", "3.6.16")), "3.7.3")
 """The others grow to two members below."""
 
 
@@ -223,22 +223,27 @@ def test_an_etcd_that_does_not_start_is_explained_and_cleaned_up(
     assert down["stopped"] == [] and not directory.exists()
 
 
-@pytest.mark.parametrize("appeared", ["1.process.json", "2.process.json"])
+@pytest.mark.parametrize(
+    "appeared, sent", [("1.process.json", signal.SIGINT), ("2.process.json", signal.SIGKILL)], ids=["SIGINT", "SIGKILL"]
+)
 def test_an_interrupted_start_is_cleaned_up_or_goes_on(
-    appeared: str, cluster: Cluster, directory: Path, tmp_path: Path
+    appeared: str, sent: signal.Signals, cluster: Cluster, directory: Path, tmp_path: Path
 ) -> None:
     release = peers.peer("3.5.35")
     data = tmp_path / "store"
     expected, _ = written_store(data)
     words = ["cluster", "up", "--directory", str(directory), "--from", str(data), "--yes", "--members", "2"]
     command = [sys.executable, "-m", "backstay", *words, "--etcd", str(release.etcd)]
-    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    interrupted = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (directory / appeared).exists():
         with contextlib.suppress(subprocess.TimeoutExpired):
-            killed.wait(0.005)
-        assert killed.returncode is None
-    killed.kill()
-    killed.wait()
+            interrupted.wait(0.005)
+        assert interrupted.returncode is None
+    interrupted.send_signal(sent)
+    _, said = interrupted.communicate()
+    if sent is signal.SIGINT:
+        assert interrupted.returncode == 130
+        assert f"backstay cluster down --directory {directory}" in said
     whole = load_cluster(directory)
     if appeared == "2.process.json":
         cluster("up")

@@ -8,13 +8,15 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backstay import errors
+from backstay.cli.cluster.status import as_text
 from backstay.cluster.etcd_program import EtcdProgram, cached_etcds, version_numbers
-from backstay.cluster.local import LocalCluster, UpWish, load_cluster, plan_up
+from backstay.cluster.local import ClusterStatus, LocalCluster, UpWish, load_cluster, plan_up
 from backstay.cluster.local.description import FILE_NAME, encode_cluster
 from backstay.cluster.local.processes import find_member, has_ended, identify, log_tail, send
 from backstay.errors import BackstayError, ErrorKind
@@ -120,3 +122,11 @@ def test_the_newest_cached_etcd_comes_first(tmp_path: Path) -> None:
     assert found == ["etcd-3.10.0", "etcd-3.7.3", "etcd-3.4.23"]
     assert cached_etcds(tmp_path / "nowhere") == ()
     assert version_numbers("3.10.0") > version_numbers("3.7.3")
+
+
+def test_a_status_says_what_is_missing(tmp_path: Path) -> None:
+    """etcd 3.7 shows its status to users only."""
+    silent = ClusterStatus("tried", str(tmp_path), False, False, "", (), (), {})
+    assert "does not serve" in as_text(silent)
+    refused = replace(silent, wants_user=True)
+    assert "give --user" in as_text(refused) and "does not serve" not in as_text(refused)

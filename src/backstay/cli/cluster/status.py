@@ -28,14 +28,16 @@ from backstay.values import size_text
 def command(*, directory: Path | None, name: str | None, connection: ConnectionSettings, output: Format) -> int:
     """Show every member: its role, revision, raft index and how many entries it is behind the leader, size and health.
 
-    Exits with 0 when all members are healthy, 3 when the cluster serves without some of them, 12 when it does not serve. Of the
-    connection options only --user and --password count.
+    Exits with 0 when all members are healthy, 3 when the cluster serves without some of them, 12 when it does not serve, 7 when
+    the store has users and none of them was given. Of the connection options only --user and --password count.
     """
     cluster = load_cluster(place_of(directory, name))
     settings = ask_password(connection)
     password = (settings.password or "") if settings.user else ""
     status = cluster_status(cluster, SystemClock(), user=settings.user or "", password=password)
     show(status, output, lambda: as_text(status))
+    if status.wants_user:
+        return ExitStatus.KEY_OR_PERMISSION
     if not status.serves:
         return ExitStatus.SOURCE_UNREACHABLE
     return ExitStatus.OK if status.is_whole else ExitStatus.WARNINGS
@@ -63,7 +65,9 @@ def as_text(status: ClusterStatus) -> str:
     )
     notes = [f"{each.name}: {each.problem}" for each in status.members if each.problem]
     notes += [f"alarm: {alarm}" for alarm in status.alarms]
-    if not status.serves:
+    if status.wants_user:
+        notes.append("the store has users: give --user root[:PASSWORD] to see more")
+    elif not status.serves:
         notes.append("the cluster does not serve: `backstay cluster up` starts the members that do not run")
     return "\n\n".join(part for part in (table, "\n".join(printable(note) for note in notes)) if part)
 

@@ -105,6 +105,10 @@ def command(
             click.confirm("Do this now?", abort=True, err=True)
         tools = UpTools(LocalDisk(), SystemClock(), progress, os.urandom)
         report = bring_up(plan, tools, user=user, password=password)
+    except KeyboardInterrupt:
+        progress.finish()
+        reporting.warn(f"interrupted: the same command goes on, `backstay cluster down --directory {place}` cleans up")
+        raise
     finally:
         progress.finish()
     show(report, output, lambda: report_text(report))

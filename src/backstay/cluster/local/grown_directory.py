@@ -55,7 +55,8 @@ def look_at(directory: Path, program: EtcdProgram) -> GrownDirectory:
                     f"`{directory}` belongs to a cluster of {len(members)} and cannot grow by itself",
                     where=str(directory),
                     why=f"its members are {names}; what one of them holds need not be what the cluster agreed on",
-                    next_step="save a snapshot of the running cluster and give the file with --from",
+                    next_step="save a snapshot of the cluster and give the file with --from; where only this member is left, "
+                    f"`backstay snapshot restore {directory} --data-dir NEW` makes a directory of one member",
                 )
             hashed = hash_kv_of(store, Revision(0), rule_of(program.version))
             return GrownDirectory(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backstay.clock import Clock
 from backstay.cluster.local.description import LocalCluster, LocalMember
+from backstay.cluster.local.members import REFUSED_AND_ALIVE
 from backstay.cluster.local.processes import find_member
 from backstay.etcd.client import Client
 from backstay.etcd.health import EndpointHealth, health_of
@@ -36,11 +37,12 @@ class MemberReport:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """The whole. `serves` says that a quorum answers."""
+    """The whole. `serves` says that a quorum answers; `wants_user` that this cannot be said without a user of the store."""
 
     name: str
     directory: str
     serves: bool
+    wants_user: bool
     leader: str
     members: tuple[MemberReport, ...]
     alarms: tuple[str, ...]
@@ -68,6 +70,7 @@ def cluster_status(cluster: LocalCluster, clock: Clock, *, user: str = "", passw
         cluster.name,
         str(cluster.directory),
         any(health.problem is None for health in healths),
+        any(health.problem is not None and health.problem.kind in REFUSED_AND_ALIVE for health in healths),
         next((each.name for each in reports if each.role == "leader"), ""),
         reports,
         tuple(alarms),
