@@ -44,6 +44,8 @@ class HttpConnection(asyncio.Protocol):
         self._current: _Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._head_has_begun = True
+        """Once for a head, not again with every piece of it: a client that trickles has no more time."""
         self._is_paused = False
         self._drained: asyncio.Event = asyncio.Event()
         self._drained.set()
@@ -102,8 +104,9 @@ class HttpConnection(asyncio.Protocol):
                 return
             if event is h11.NEED_DATA:
                 self._pause(False)
-                if self._current is None:
-                    self._expect(HEAD_SECONDS if self._h11.trailing_data[0] else IDLE_SECONDS)
+                if self._current is None and not self._head_has_begun:
+                    self._head_has_begun = bool(self._h11.trailing_data[0])
+                    self._expect(HEAD_SECONDS if self._head_has_begun else IDLE_SECONDS)
                 return
             if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                 self._pause(self._current is not None and event is h11.PAUSED)
@@ -119,6 +122,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin(self, event: h11.Request) -> None:
         self._expect(None)
+        self._head_has_begun = False
         try:
             request = _request(event, self._conn)
         except ValueError as problem:
