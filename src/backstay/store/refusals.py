@@ -48,6 +48,8 @@ LEASE_TTL_TOO_LARGE = _refusal("OutOfRange", "too large lease TTL")
 MEMBER_EXISTS = _refusal("FailedPrecondition", "member ID already exist")
 PEER_URL_EXISTS = _refusal("FailedPrecondition", "Peer URLs already exists")
 MEMBER_NOT_FOUND = _refusal("NotFound", "member not found")
+TOO_MANY_LEARNERS = _refusal("FailedPrecondition", "too many learner members in cluster")
+LEARNER_NOT_READY = _refusal("FailedPrecondition", "can only promote a learner member which is in sync with leader")
 MEMBER_NOT_LEARNER = _refusal("FailedPrecondition", "can only promote a learner member")
 
 ROOT_USER_MISSING = _refusal("FailedPrecondition", "root user does not exist")

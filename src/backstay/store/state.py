@@ -61,12 +61,15 @@ class Cluster:
 
     @property
     def is_single(self) -> bool:
-        """Whether one member is all there is, so that its log needs nobody's agreement.
+        """Whether one member is all that ever started, so that its log needs nobody's agreement.
 
         The members decide where there are any: every restore replaces them, while etcd's own leaves the raft
-        configuration of the old cluster in place.
+        configuration of the old cluster in place. A member without a name was added and has not started: it has copied
+        nothing, so it cannot contradict anything.
         """
-        return len(self.members) == 1 if self.members else len(self.voters) == 1
+        if not self.members:
+            return len(self.voters) == 1
+        return len(self.members) == 1 or sum(bool(member.name) for member in self.members.values()) == 1
 
     @property
     def is_founded(self) -> bool:

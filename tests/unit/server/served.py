@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from backstay.errors import BackstayError
 from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats.membership import Member
 from backstay.server.handler import ServedMember, Sizes, StoreHandler
 from backstay.server.handler.hosting import Snapshot
 from backstay.server.methods import Op
@@ -95,7 +96,9 @@ class Served:
         )
         seeded = random.Random(1)
         tokens = SimpleTokens(self.clock, seeded)
-        self.engine = Engine(empty(), self.clock, seeded, options, tokens=tokens, passwords=PlainHashes())
+        state = empty()
+        state.cluster.members[MEMBER] = Member(MEMBER, ("http://localhost:2380",), "one")
+        self.engine = Engine(state, self.clock, seeded, options, tokens=tokens, passwords=PlainHashes())
         self.host = NotingHost()
         member = ServedMember("one", ("http://localhost:2379",), ("http://localhost:2380",))
         self.handler = StoreHandler(self.engine, self.host, member, TERM)

@@ -13,6 +13,7 @@ from backstay.formats.requests import Alarm, AlarmAction
 from backstay.formats.schema import AlarmType
 from backstay.server.methods import Op
 from backstay.server.transport import IGNORE_LEASE, IGNORE_VALUE, Status
+from backstay.store.membership_entry import MembershipEntry
 from tests.unit.server.served import MEMBER, Served, grant_everything_to_root, log_in
 
 INVALID, DENIED, PRECONDITION, RANGE = 3, 7, 9, 11
@@ -294,7 +295,27 @@ def test_a_wrong_password_is_refused() -> None:
     assert served.refused(Op.AUTHENTICATE, rpc.AuthenticateRequest(name="nobody", password="x")) == wrong
 
 
-def test_a_second_member_is_refused_and_the_way_out_named() -> None:
+def test_a_learner_on_paper_is_added_changed_and_removed() -> None:
+    served = Served()
+    added = served.ask(
+        Op.MEMBER_ADD,
+        rpc.MemberAddRequest(peerURLs=["http://10.0.0.2:2380"], isLearner=True),
+        rpc.MemberAddResponse,
+    )
+    learner = added.member.ID
+    assert added.member.isLearner and len(added.members) == 2
+    assert served.refused(Op.MEMBER_PROMOTE, rpc.MemberPromoteRequest(ID=learner))[1].endswith("in sync with leader")
+    second = rpc.MemberAddRequest(peerURLs=["http://10.0.0.3:2380"], isLearner=True)
+    assert served.refused(Op.MEMBER_ADD, second) == (PRECONDITION, "etcdserver: too many learner members in cluster")
+    changed = rpc.MemberUpdateRequest(ID=learner, peerURLs=["http://10.0.0.4:2380"])
+    listed = served.ask(Op.MEMBER_UPDATE, changed, rpc.MemberUpdateResponse).members
+    assert [each.peerURLs[0] for each in listed if learner == each.ID] == ["http://10.0.0.4:2380"]
+    left = served.ask(Op.MEMBER_REMOVE, rpc.MemberRemoveRequest(ID=learner), rpc.MemberRemoveResponse).members
+    assert [each.name for each in left] == ["one"]
+    assert [type(entry) for entry in served.journal] == [MembershipEntry] * 3
+
+
+def test_a_second_vote_is_refused_and_the_way_out_named() -> None:
     code, text = Served().refused(Op.MEMBER_ADD, rpc.MemberAddRequest(peerURLs=["http://10.0.0.2:2380"]))
     assert code == PRECONDITION and "start etcd on the same data directory" in text
 

@@ -29,6 +29,7 @@ from backstay.formats.wal import SEGMENT_SIZE, LogEncoder, LogEnd, Metadata, Seg
 from backstay.formats.wal.layout import parse_segment_name
 from backstay.store.durable.disk import StoreDisk
 from backstay.store.durable.locking import DirectoryLocks
+from backstay.store.membership_entry import MembershipEntry
 
 SPARE_NAME = "0.tmp"
 """How etcd calls a segment that is being prepared; every reader ignores it."""
@@ -104,13 +105,17 @@ class Journal:
         return self._failure
 
     def submit(self, entries: Sequence[bytes], done: Done) -> int:
-        """Append requests (encoded, in order); returns the index of the last. Raises `JOURNAL_STOPPED` when dead."""
+        """Append requests (encoded, in order) and `MembershipEntry`s; returns the index of the last.
+
+        Raises `JOURNAL_STOPPED` when dead.
+        """
         with self._condition:
             self._refuse_when_dead()
             made = []
             for data in entries:
                 self.last_index += 1
-                made.append(Entry(self.term, self.last_index, EntryType.NORMAL, data))
+                kind = EntryType.CONF_CHANGE if type(data) is MembershipEntry else EntryType.NORMAL
+                made.append(Entry(self.term, self.last_index, kind, data))
             self._waiting.append(_Waiting(made, None, done))
             self._condition.notify_all()
             return self.last_index

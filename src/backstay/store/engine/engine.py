@@ -21,18 +21,21 @@ from typing import NamedTuple
 from backstay.clock import Clock
 from backstay.formats import hashkv, protowire, requests
 from backstay.formats.hashkv import HashKV
+from backstay.formats.membership import Member, member_id
 from backstay.formats.mvcc import KeyValue, Record
+from backstay.formats.raft import ConfChange, encode_conf_change
 from backstay.formats.requests import AlarmAction, Message, Request, encode_request
 from backstay.formats.schema import Alarm, AlarmType
 from backstay.store import reading, refusals
 from backstay.store.answers import LeaseAnswer, RangeAnswer, TxnAnswer
-from backstay.store.apply import apply_request
+from backstay.store.apply import apply_request, cluster
 from backstay.store.apply.permissions import Identity, check_permission
 from backstay.store.apply.transactions import run_txn
 from backstay.store.engine.options import EngineOptions, Outcome
 from backstay.store.engine.rights import check_attached, check_rights, require_administrator, require_identity
 from backstay.store.engine.validation import check_shape, is_read_only, only_looks, refuse_writes
 from backstay.store.leasing import Lessor
+from backstay.store.membership_entry import MembershipEntry
 from backstay.store.quota import PUT_OVERHEAD, cost, effective_quota
 from backstay.store.refusals import Refused
 from backstay.store.state import StoreState
@@ -115,6 +118,18 @@ class Engine:
             raise Refused(applied.refused)
         self._follow(body, applied.answer if isinstance(applied.answer, LeaseAnswer) else None, applied.records)
         return Outcome(self.state.revision, applied.answer, entry)
+
+    def new_learner(self, peer_urls: tuple[str, ...]) -> Member:
+        """A learner to be added now: the time makes its id."""
+        identifier = member_id(peer_urls, "", int(self._clock.now().timestamp()))
+        return Member(identifier, peer_urls, is_learner=True)
+
+    def change_membership(self, change: ConfChange) -> MembershipEntry:
+        """Add, update or remove a member on paper: nothing is copied to it. Raises `Refused`; checks no rights."""
+        if self.options.read_only:
+            raise Refused(refusals.READ_ONLY)
+        cluster.change_membership(self.state.cluster, change)
+        return MembershipEntry(encode_conf_change(change))
 
     def put(self, key: bytes, value: bytes) -> tuple[Revision, bytes]:
         """A put without lease or options by nobody in particular: its revision, and its entry. Raises `Refused`."""
