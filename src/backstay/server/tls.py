@@ -68,6 +68,7 @@ class ServerTls:
         self.context = self._read()
         """For the listener, for as long as it lives. Every handshake takes what is current instead."""
         self.context.sni_callback = self._choose
+        self.context.sslobject_class = _SayingWhy
 
     @property
     def wants_client_certificate(self) -> bool:
@@ -142,6 +143,27 @@ class ServerTls:
                 _certificates(files.trusted_authority, _read_file(files.trusted_authority))
                 context.load_verify_locations(files.trusted_authority)
         return context
+
+
+class _SayingWhy(ssl.SSLObject):
+    """A failed handshake whose alert is sent: asyncio would drop it with the connection, and the client never know why.
+
+    The failure is shown as a wait first, for which asyncio sends what there is. The client that reads the alert closes; one
+    that does not is closed when the time for handshakes is over.
+    """
+
+    _failure: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as problem:
+            self._failure = problem
+            raise ssl.SSLWantReadError from problem
 
 
 def covers(names: tuple[str, ...], host: str) -> bool:
