@@ -86,6 +86,7 @@ def plan_up(wish: UpWish, chance: random.Random, progress: Progress) -> UpPlan:
     if source is None:
         return _founding(_cluster(directory, wish, name, count, chance, Origin.NEW, None), wish)
     if source.is_dir():
+        progress.begin(f"reading {source}", None)
         grown = look_at(source, wish.program)
         cluster = _cluster(directory, wish, name, count, chance, Origin.DIRECTORY, source, grown.name)
         return _growing(cluster, grown, wish)

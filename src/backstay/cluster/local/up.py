@@ -76,7 +76,8 @@ def bring_up(plan: UpPlan, tools: UpTools, *, user: str = "", password: str = ""
         if cluster.is_tls:
             tools.progress.begin("making certificates", None)
             write_certificates(make_plan(PkiWish(cluster.pki), began), tools.disk, tools.entropy)
-        promise = plan.promise or _restored(cluster, tools)
+        restored = _restored(cluster, tools)
+        promise = plan.promise or restored
         starter = Starter(cluster, tools.disk, clock, tools.progress, user, password)
         if cluster.origin is Origin.DIRECTORY:
             growing.grow(starter)
