@@ -96,9 +96,12 @@ class PermissionType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A permission over one key (`range_end` empty), [key, range_end), or everything from key on (`range_end` 00)."""
+    """A permission over one key (`range_end` empty), [key, range_end), or everything from key on (`range_end` 00).
 
-    kind: PermissionType
+    `kind` is a `PermissionType`, or a number that means nothing: etcd takes any.
+    """
+
+    kind: PermissionType | int
     key: bytes
     range_end: bytes = b""
 
@@ -182,9 +185,12 @@ def decode_permission(data: bytes) -> Permission:
             key = content
         elif number == 3 and isinstance(content, bytes):
             range_end = content
-    if kind not in PermissionType.__members__.values():
-        raise FormatError(f"permission type {kind} is unknown", offset=0)
-    return Permission(PermissionType(kind), key, range_end)
+    return Permission(permission_type(kind), key, range_end)
+
+
+def permission_type(kind: int) -> PermissionType | int:
+    """What a number means, and the number itself where it means nothing."""
+    return PermissionType(kind) if kind in PermissionType.__members__.values() else kind
 
 
 def encode_role(role: Role) -> tuple[bytes, bytes]:

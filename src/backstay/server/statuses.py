@@ -41,6 +41,11 @@ UNAVAILABLE: Final = 14
 
 TOO_MANY_REQUESTS: Final[Status] = (UNKNOWN, "etcdserver: too many requests")
 """Meant as ResourceExhausted, but this is the code that etcd really sends; its clients go by the text."""
+UNDECODABLE: Final[Status] = (
+    INTERNAL,
+    "grpc: error unmarshalling request: proto:\u00a0cannot parse invalid wire-format data",
+)
+"""In the words of etcd's protobuf library, which puts a space there that does not break."""
 SERVER_STOPPED: Final[Status] = (UNAVAILABLE, "etcdserver: server stopped")
 
 

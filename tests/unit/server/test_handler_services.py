@@ -6,7 +6,7 @@ import hashlib
 
 from backstay.etcd.pb import election_pb2, lock_pb2
 from backstay.etcd.pb import rpc_pb2 as rpc
-from backstay.formats import requests
+from backstay.formats import requests, schema
 from backstay.formats.requests import decode_request
 from backstay.server.methods import Op
 from backstay.server.transport import CallId, Conn, Peer, StreamId
@@ -122,6 +122,20 @@ def test_roles_and_users_are_shown() -> None:
     assert list(users.users) == ["alice", "root"]
     roles = served.ask(Op.USER_GET, rpc.AuthUserGetRequest(name="alice"), rpc.AuthUserGetResponse, root)
     assert list(roles.roles) == ["few"]
+
+
+def test_a_hash_from_a_client_counts_for_nothing_and_any_kind_of_permission_is_kept() -> None:
+    served = Served()
+    add = rpc.AuthUserAddRequest(name="eve", password="x", hashedPassword="***")
+    served.ask(Op.USER_ADD, add, rpc.AuthUserAddResponse)
+    assert served.engine.state.access.users["eve"].password == b"hash of x"
+    served.ask(Op.ROLE_ADD, rpc.AuthRoleAddRequest(name="r"), rpc.AuthRoleAddResponse)
+    grant = rpc.AuthRoleGrantPermissionRequest(name="r", perm={"permType": 9, "key": b"a"})  # type: ignore[arg-type]
+    served.ask(Op.ROLE_GRANT_PERMISSION, grant, rpc.AuthRoleGrantPermissionResponse)
+    role = served.ask(Op.ROLE_GET, rpc.AuthRoleGetRequest(role="r"), rpc.AuthRoleGetResponse)
+    assert role.perm[0].permType == 9
+    name, value = schema.encode_role(served.engine.state.access.roles["r"])
+    assert schema.decode_role(value) == served.engine.state.access.roles["r"] and name == b"r"
 
 
 def test_health_knows_the_whole_only() -> None:

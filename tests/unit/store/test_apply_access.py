@@ -137,7 +137,6 @@ def test_users_and_roles_survive_in_their_buckets(state: StoreState) -> None:
         (grant("none", READ, b"a"), refusals.ROLE_NOT_FOUND),
         (grant("app", READ, b""), refusals.INVALID_AUTH_MANAGEMENT),
         (grant("app", READ, b"b", b"a"), refusals.INVALID_AUTH_MANAGEMENT),
-        (grant("app", 7, b"b"), refusals.INVALID_AUTH_MANAGEMENT),
         (RoleRevokePermission("app", b"m1"), refusals.PERMISSION_NOT_GRANTED),
         (RoleRevokePermission("none", b"m1"), refusals.ROLE_NOT_FOUND),
     ],

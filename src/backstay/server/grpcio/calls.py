@@ -9,14 +9,14 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from backstay.server import hot_calls
+from backstay.server import hot_calls, reflection
 from backstay.server.grpcio.connections import STRANGER, Connections
 from backstay.server.grpcio.limits import message_limit
 from backstay.server.grpcio.options import TransportOptions
 from backstay.server.inbox import Inbox
 from backstay.server.methods import CLIENT_STREAMS, PATHS, STREAMS, Op
 from backstay.server.outgoing import Outgoing
-from backstay.server.statuses import CANCELLED, INTERNAL, RESOURCE_EXHAUSTED, UNIMPLEMENTED
+from backstay.server.statuses import CANCELLED, RESOURCE_EXHAUSTED, UNDECODABLE, UNIMPLEMENTED
 from backstay.server.traffic import Traffic
 from backstay.server.transport import Reply, Status, StreamId, Token
 
@@ -39,6 +39,7 @@ class Calls(grpc.GenericRpcHandler):
         self._identity = options.identity
         self._limit = message_limit(options)
         self._methods = {path: op for op, path in PATHS.items()}
+        self._methods[reflection.PATH_OF_OLD_CLIENTS] = Op.REFLECTION
         self._without_token = {path: self._handler(op, None) for path, op in self._methods.items()}
         self._services = {path.split("/")[1] for path in self._methods}
 
@@ -53,6 +54,8 @@ class Calls(grpc.GenericRpcHandler):
         return self._unknown(path) if op is None else self._handler(op, token)
 
     def _handler(self, op: Op, token: Token) -> grpc.RpcMethodHandler[bytes, bytes]:
+        if op is Op.REFLECTION:
+            return grpc.stream_stream_rpc_method_handler(_reflect)
         if op in STREAMS:
             return self._stream(op, token)
 
@@ -72,8 +75,8 @@ class Calls(grpc.GenericRpcHandler):
             return await self._refuse(op, size, context, STRANGER if conn is None else too_large(size, self._limit))
         try:
             hot = hot_calls.decode(op, body, conn, token)
-        except DecodeError as problem:
-            return await self._refuse(op, size, context, not_decoded(problem))
+        except DecodeError:
+            return await self._refuse(op, size, context, UNDECODABLE)
         waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         call = None
         if hot is not None:
@@ -167,6 +170,17 @@ class Calls(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
+async def _reflect(_: object, context: Context) -> None:
+    """What there is to call. The store has no part in it."""
+    while (request := await context.read()) is not grpc.aio.EOF:
+        try:
+            answer = reflection.answer(request)
+        except DecodeError:
+            await _abort(context, UNDECODABLE)
+            return
+        await context.write(answer)
+
+
 def token_of(metadata: Any) -> Token:
     """The auth token among the metadata of a call: `token`, else `authorization`."""
     found = None
@@ -191,11 +205,6 @@ def unknown(path: str, services: set[str]) -> Status:
 def too_large(size: int, limit: int) -> Status:
     """The refusal of a message, in the words of Go's gRPC."""
     return RESOURCE_EXHAUSTED, f"grpc: received message larger than max ({size} vs. {limit})"
-
-
-def not_decoded(problem: Exception) -> Status:
-    """The refusal of bytes that are no message of the expected type."""
-    return INTERNAL, f"grpc: error unmarshalling request: {problem}"
 
 
 async def _abort(context: Context, status: Status) -> bytes:

@@ -81,7 +81,7 @@ class StoreHandler:
                 self.context.note_raised()
                 reply = status_of(problem)
             except DecodeError:
-                reply = _UNDECODABLE
+                reply = statuses.UNDECODABLE
             replies.append(reply)
         return replies, self.context.take_entries()
 
@@ -116,15 +116,8 @@ class StoreHandler:
         except (Refused, FormatError) as problem:
             self._end(handled, stream, status_of(problem))
         except DecodeError:
-            self._end(handled, stream, _UNDECODABLE)
+            self._end(handled, stream, statuses.UNDECODABLE)
 
     def _end(self, method: StreamMethod, stream: StreamId, status: Status) -> None:
         method.cancelled(stream)
         self.context.transport.finish(stream, *status)
-
-
-_UNDECODABLE: Status = (
-    statuses.INTERNAL,
-    "grpc: error unmarshalling request: proto:\u00a0cannot parse invalid wire-format data",
-)
-"""In the words of etcd's protobuf library, which puts a space there that does not break."""

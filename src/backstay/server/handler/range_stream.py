@@ -18,6 +18,7 @@ from backstay.server.handler.encoding import encode_pair
 from backstay.server.transport import Conn, StreamId, Token
 from backstay.store import reading
 from backstay.store.answers import RangeAnswer
+from backstay.store.engine.validation import check_shape
 from backstay.store.refusals import Refusal, Refused
 
 FIRST_KEYS = 10
@@ -41,11 +42,10 @@ class RangeStream:
         asked = decode_range(rpc.RangeRequest.FromString(body))
         context = self._context
         counted = requests.Range(asked.key, asked.range_end, revision=asked.revision, count_only=True)
+        check_shape(asked, context.engine.options.max_operations)
         if asked.sort_order == SortOrder.DESCEND or (
             asked.sort_order == SortOrder.ASCEND and asked.sort_target != SortTarget.KEY
         ):
-            check = requests.Range(asked.key, sort_order=asked.sort_order, sort_target=asked.sort_target)
-            context.engine.execute(check, context.identify(conn, token))
             raise Refused(_NO_ORDER)
         if any((asked.min_mod_revision, asked.max_mod_revision, asked.min_create_revision, asked.max_create_revision)):
             raise Refused(_NO_FILTERS)

@@ -11,7 +11,7 @@ import binascii
 from dataclasses import replace
 
 from backstay.formats import requests
-from backstay.formats.schema import Permission, PermissionType, Role, User
+from backstay.formats.schema import Permission, PermissionType, Role, User, permission_type
 from backstay.store import refusals
 from backstay.store.answers import AuthStatusAnswer, NamesAnswer, PermissionsAnswer
 from backstay.store.apply.permissions import ROOT
@@ -146,10 +146,10 @@ def grant_permission(access: Access, request: requests.RoleGrantPermission) -> N
     if given is None:
         raise Refused(refusals.PERMISSION_NOT_GIVEN)
     backwards = given.range_end not in (b"", FROM_KEY_ON) and given.range_end <= given.key
-    if not given.key or backwards or given.kind not in PermissionType.__members__.values():
+    if not given.key or backwards:
         raise Refused(refusals.INVALID_AUTH_MANAGEMENT)
     role = _role(access, request.name)
-    permission = Permission(PermissionType(given.kind), given.key, given.range_end)
+    permission = Permission(permission_type(given.kind), given.key, given.range_end)
     # Only the first permission of this key is looked at, as in etcd: a second range that begins alike is added anew.
     same_key = [at for at, each in enumerate(role.permissions) if each.key == given.key]
     permissions = list(role.permissions)
