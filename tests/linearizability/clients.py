@@ -140,12 +140,11 @@ class _History:
 
     def _work(self, number: int) -> None:
         asked = endless(number, random.Random(self._seeds[number]))
-        start = 1
         with ExitStack() as stack:
             channel = stack.enter_context(grpc.insecure_channel(self._server.address, RECONNECT_AT_ONCE))
             while len(self.calls) < CALLS:
                 if self._call(channel, number, next(asked)) is None:
-                    start = self._wait_for_start(2) if start == 1 else start
+                    self._wait_for_start(2)
                     stack.close()  # a new channel: no attempt from before the restart holds it up
                     channel = stack.enter_context(grpc.insecure_channel(self._server.address, RECONNECT_AT_ONCE))
 

@@ -20,6 +20,7 @@ from backstay.etcd.pb import auth_pb2
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import requests
 from backstay.formats.requests import Message, Operation
+from backstay.formats.requests.codec import encode
 from tests.etcd_process import EtcdProcess
 from tests.model import wire
 from tests.model.random_requests import ENDS, KEYS, random_delete, random_put, random_range, random_request, random_txn
@@ -103,6 +104,8 @@ class History:
             self._same_answer(body, self._user())
         elif kind < 0.75:
             self._at_once()
+        elif kind < 0.78:
+            self._range_stream()
         elif kind < 0.85:
             self._lease_question()
         elif kind < 0.95 or not self._users:
@@ -166,6 +169,14 @@ class History:
                 body = random_txn(self._chosen, self._revision)
             if _is_orderly(body, self._revision):
                 return body
+
+    # Ranges in pieces.
+
+    def _range_stream(self) -> None:
+        """The same pieces, or the same refusal."""
+        body, user = random_range(self._chosen, self._revision), self._user()
+        ours, real = (_pieces(side, body, user) for side in self._sides)
+        assert ours == real, f"{self.where}: {ours} is not {real}: {user} in pieces: {body}"
 
     # Leases.
 
@@ -326,6 +337,17 @@ class History:
         at = self._chosen.randint(max(1, self._revision - 10), self._revision)
         if at > newest.compact_revision:
             self._same("Maintenance/HashKV", rpc.HashKVRequest(revision=at), rpc.HashKVResponse, "")
+
+
+def _pieces(side: Side, body: Message, user: str) -> object:
+    method = side.channels[3].unary_stream(
+        "/etcdserverpb.KV/RangeStream", response_deserializer=rpc.RangeStreamResponse.FromString
+    )
+    try:
+        found = method(encode(body), metadata=side.metadata(user), timeout=wire.SECONDS)
+        return [wire.answered(each.range_response) for each in found]
+    except grpc.RpcError as problem:
+        return wire.refusal_of(problem)
 
 
 def compare_servers(ours: EtcdProcess, real: EtcdProcess, seeds: Iterable[int]) -> None:
