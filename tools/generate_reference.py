@@ -1,6 +1,7 @@
 """Write the reference pages that come from the code: `python -m tools.generate_reference [--check]`.
 
     docs/reference/commands.md   every command with its usage, options and examples, from its help
+    docs/reference/ctl.md        the same for the commands below `ctl`, which share their options
     docs/reference/codes.md      every error and finding, from the two catalogues
 
 `--check` writes nothing and fails when a page is stale; a test runs it, so an undocumented command or code fails the build.
@@ -16,11 +17,13 @@ from pathlib import Path
 import click
 
 from backstay import errors
+from backstay.cli import options
 from backstay.cli.learn.explain import Explanation, explanations
 from backstay.cli.main import NAME, build_root
 from tools.generate_manpages import context, contexts, sections
 
 DIRECTORY = Path("docs/reference")
+SHARED = (options.CONNECTION, options.OUTPUT)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,35 +42,64 @@ def main(arguments: list[str]) -> int:
 
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
-    return {"commands.md": commands_page(), "codes.md": codes_page()}
+    return {"commands.md": commands_page(), "ctl.md": ctl_page(), "codes.md": codes_page()}
 
 
 def commands_page() -> str:
     """All commands, groups before their members."""
     lines = ["# Commands", "", "Made from the help of the commands by `tools/generate_reference.py`."]
     for ctx in contexts(context(build_root(), NAME)):
-        lines += ["", *command_lines(ctx)]
+        if not _is_below_ctl(ctx):
+            lines += ["", *command_lines(ctx)]
     return "\n".join(lines) + "\n"
 
 
-def command_lines(ctx: click.Context) -> Iterator[str]:
-    """One command as Markdown."""
+def ctl_page() -> str:
+    """etcdctl's commands: what is their own of each, and once what they share."""
+    below = [ctx for ctx in contexts(context(build_root(), NAME)) if _is_below_ctl(ctx)]
+    shared = sections(next(ctx for ctx in below if ctx.info_name == "get"))
+    lines = [
+        "# etcdctl's commands",
+        "",
+        "Made from the help of the commands by `tools/generate_reference.py`. What they share stands at the end;",
+        "[the guide](../guide/ctl.md) says what is not as in etcdctl.",
+    ]
+    for ctx in below:
+        if not isinstance(ctx.command, click.Group):
+            lines += ["", *command_lines(ctx, without=SHARED)]
+    lines += ["", "## What all of them take"]
+    for title in SHARED:
+        lines += ["", *_options_table(title, shared[title])]
+    return "\n".join(lines) + "\n"
+
+
+def command_lines(ctx: click.Context, *, without: tuple[str, ...] = ()) -> Iterator[str]:
+    """One command as Markdown; `without` names sections of options that are left out."""
     command = ctx.command
     path = _path(ctx)
     yield f"## {path}"
     yield ""
     yield inspect.cleandoc(command.help or "")
     yield ""
-    yield f"    {path} {' '.join(command.collect_usage_pieces(ctx))}"
+    yield f"    {path} {' '.join(command.collect_usage_pieces(ctx))}".rstrip()
     for title, records in sections(ctx).items():
-        yield ""
-        yield f"| {title} | |"
-        yield "| --- | --- |"
-        for names, text in records:
-            yield f"| `{_cell(names)}` | {_cell(text)} |"
+        if title not in without:
+            yield ""
+            yield from _options_table(title, records)
     if command.epilog and not isinstance(command, click.Group):
         yield ""
         yield from (f"    {line.strip()}" for line in command.epilog.splitlines()[1:])
+
+
+def _options_table(title: str, records: list[tuple[str, str]]) -> Iterator[str]:
+    yield f"| {title} | |"
+    yield "| --- | --- |"
+    for names, text in records:
+        yield f"| `{_cell(names)}` | {_cell(text)} |"
+
+
+def _is_below_ctl(ctx: click.Context) -> bool:
+    return ctx.parent is not None and (ctx.parent.info_name == "ctl" or _is_below_ctl(ctx.parent))
 
 
 def codes_page() -> str:
