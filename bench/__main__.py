@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
     document = table.render(bench.rows, measured_stores, str(peer), chosen.runs)
     print(document)
     if chosen.write:
-        DOCUMENT.write_text(document, encoding="utf-8")
+        _, mark, server = DOCUMENT.read_text(encoding="utf-8").partition("<!-- server:")
+        DOCUMENT.write_text(f"{document.rstrip()}\n\n{mark}{server}" if mark else document, encoding="utf-8")
     return 0
 
 

@@ -103,6 +103,12 @@ def refused(
     return done.stderr
 
 
+def test_a_directory_is_founded_with_those_above_it_as_etcd_does(tmp_path: Path) -> None:
+    with Etcd(tmp_path / "not/there/yet", in_process=True) as etcd:
+        put(etcd, b"a", b"1")
+    assert (tmp_path / "not").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_port_that_is_taken_is_named_and_nothing_is_founded(tmp_path: Path) -> None:
     with listening() as port:
         url = f"http://127.0.0.1:{port}"

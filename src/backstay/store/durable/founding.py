@@ -51,9 +51,9 @@ class Founder:
 def found_store(directory: Path, founder: Founder, disk: StoreDisk) -> None:
     """Make `directory` a data directory; it must not hold `member` yet. Raises what `durable_directory` raises."""
     with translated(directory):
-        if not directory.is_dir():
-            disk.make_directory(directory, DIRECTORY_MODE)
-            disk.sync_directory(directory.parent)
+        for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
+            disk.make_directory(missing, DIRECTORY_MODE)  # as etcd does, up to the first that is there
+            disk.sync_directory(missing.parent)
         with durable_directory(disk, directory / MEMBER, mode=DIRECTORY_MODE) as place:
             for name in (SNAP, WAL):
                 disk.make_directory(place / name, DIRECTORY_MODE)
