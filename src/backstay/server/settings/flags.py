@@ -58,6 +58,8 @@ class Flag:
     standing: Standing = Standing.SUPPORTED
     remark: str = ""
     choices: tuple[str, ...] = ()
+    etcd_says: str = ""
+    """What etcd itself writes into its log when the flag is given; people and tools look for it."""
 
     @property
     def variable(self) -> str:

@@ -37,6 +37,7 @@ _HEARTBEATS_PER_ELECTION = 5
 _BCRYPT_COSTS = range(4, 32)
 _MOST_STREAMS = UNLIMITED_STREAMS
 _EVERYWHERE = ("0.0.0.0", "::", "")
+_MISSING_FOR_METRICS = "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url"
 _ONLY_IN_FILES = "client-cert-allowed-cn"
 """A setting that etcd has in its configuration file and not among its flags."""
 
@@ -62,7 +63,7 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
     _check_cluster(texts, name, peers)
     listening = texts.listening("listen-client-urls")
     http, metrics = texts.listening("listen-client-http-urls"), texts.listening("listen-metrics-urls")
-    tls = _tls(texts, given, (*listening, *http, *metrics), notices)
+    tls = _tls(texts, given, (*listening, *http), metrics, notices)
     settings = ServerSettings(
         data_directory=Path((texts.text("data-dir") if texts.has("data-dir") else "") or f"{name}.etcd"),
         name=name,
@@ -126,7 +127,9 @@ def _obey_standing(flag: Flag, texts: Texts, notices: list[Notice]) -> None:
         raise errors.SETTING_UNSUPPORTED.error(
             f"`--{name}={text}` is not supported", where=texts.origin(name), why=flag.meaning, next_step=flag.remark
         )
-    fields = {"flag": name, "reason": flag.remark}
+    if flag.etcd_says:
+        notices.append(Notice(flag.etcd_says, warns=False))
+    fields = {"flag": name, name: value, "reason": flag.remark}
     notices.append(Notice("the setting has no effect here", warns=False, fields=fields))
 
 
@@ -189,7 +192,9 @@ def _advertised(texts: Texts, listening: tuple[Url, ...]) -> tuple[str, ...]:
     )
 
 
-def _tls(texts: Texts, given: Mapping[str, Given], urls: tuple[Url, ...], notices: list[Notice]) -> TlsSettings:
+def _tls(
+    texts: Texts, given: Mapping[str, Given], urls: tuple[Url, ...], metrics: tuple[Url, ...], notices: list[Notice]
+) -> TlsSettings:
     tls = TlsSettings(
         certificate=texts.path("cert-file"),
         key=texts.path("key-file"),
@@ -213,11 +218,11 @@ def _tls(texts: Texts, given: Mapping[str, Given], urls: tuple[Url, ...], notice
         raise texts.invalid(there, f"--{missing} is missing", "give both, or neither")
     if tls.allowed_common_names and tls.allowed_hostnames:
         raise texts.invalid("client-cert-allowed-hostname", "allowed common names are given too", "give one of the two")
-    for url in urls:
+    for url in (*urls, *metrics):
         if url.secure and tls.certificate is None and not tls.make_certificate:
             raise texts.invalid(
-                "listen-client-urls",
-                f"{url.text} needs a certificate",
+                "listen-metrics-urls" if url in metrics else "listen-client-urls",
+                _MISSING_FOR_METRICS if url in metrics else f"{url.text} needs a certificate",
                 "give --cert-file and --key-file (`backstay pki` makes them), or --auto-tls",
             )
         if not url.secure and tls.certificate is not None:

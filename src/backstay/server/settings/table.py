@@ -48,7 +48,15 @@ _MEMBER = (
     Flag("listen-peer-urls", _URLS, "http://localhost:2380", "Where peers connect.", _ACCEPTED, _NO_PEERS),
     Flag("listen-client-urls", _URLS, "http://localhost:2379", "Where clients connect, gRPC and HTTP on one port."),
     Flag("listen-client-http-urls", _URLS, "", "Where HTTP is served instead of beside gRPC."),
-    Flag("max-snapshots", _NUMBER, "5", "Snapshot files to keep.", _ACCEPTED, "only the newest is kept"),
+    Flag(
+        "max-snapshots",
+        _NUMBER,
+        "5",
+        "Snapshot files to keep.",
+        _ACCEPTED,
+        "only the newest is kept",
+        etcd_says="--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8.",
+    ),
     Flag(
         "max-wals", _NUMBER, "5", "Log files to keep.", _ACCEPTED, "a checkpoint drops every file it has made needless"
     ),
@@ -103,7 +111,16 @@ _CLUSTERING = (
     Flag("pre-vote", _SWITCH, "true", "How elections begin.", _ACCEPTED, _NO_RAFT),
     Flag("auto-compaction-retention", _TEXT, "0", "History to keep: hours, a duration, or revisions; 0 keeps all."),
     Flag("auto-compaction-mode", _TEXT, "periodic", "What the retention counts: periodic or revision."),
-    Flag("v2-deprecation", _TEXT, "write-only", "How much of v2 is left.", _ACCEPTED, _NO_V2),
+    Flag(
+        "v2-deprecation",
+        _TEXT,
+        "write-only",
+        "How much of v2 is left.",
+        _ACCEPTED,
+        _NO_V2,
+        etcd_says="--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, "
+        "ignoring user input.",
+    ),
 )
 
 _SECURITY = (
@@ -183,7 +200,15 @@ _FEATURES = (
         "watch-progress-notify-interval", _DURATION, "10m", "How often an idle watch that asked for it hears progress."
     ),
     Flag("warning-apply-duration", _DURATION, "100ms", "Log slow applies.", _ACCEPTED, "whole calls are timed instead"),
-    Flag("bootstrap-defrag-threshold-megabytes", _NUMBER, "", "Defragment at the start.", _ACCEPTED, _NO_BBOLT),
+    Flag(
+        "bootstrap-defrag-threshold-megabytes",
+        _NUMBER,
+        "",
+        "Defragment at the start.",
+        _ACCEPTED,
+        _NO_BBOLT,
+        etcd_says="Skipping defragmentation",
+    ),
     Flag("max-learners", _NUMBER, "1", "Learners that a cluster may have.", _ACCEPTED, _NO_PEERS),
     Flag("compaction-sleep-interval", _DURATION, "", "Rest between drops.", _ACCEPTED, _NO_BBOLT),
     Flag("downgrade-check-time", _DURATION, "", "Look for a downgrade so often.", _ACCEPTED, _NO_PEERS),
