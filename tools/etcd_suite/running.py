@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tools.etcd_suite.building import Suite
 from tools.peers import catalogue
@@ -38,12 +39,13 @@ _LAST_RELEASE = "3.6.16"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A member that a test started: its name, how many members its store has, and which server it became."""
+    """A member that a test started: its name, how many members its store has, which server it became, its flags."""
 
     pid: int
     name: str
     members: int
     server: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Runner:
                     process.kill()
                     process.wait()
                     starts = starts_in(journal)
-                    end_leftovers(starts, directory.parent)
+                    end_leftovers(starts)
             seconds = time.monotonic() - begun
         result = Result(cases_in(log.read_text(errors="replace"), test, process.returncode, seconds), starts)
         known = self.known()
@@ -178,17 +180,22 @@ def cases_in(text: str, test: str, status: int, seconds: float) -> tuple[Case, .
 
 def starts_in(journal: Path) -> tuple[Start, ...]:
     """What the shim has written down."""
-    return tuple(Start(**json.loads(line)) for line in journal.read_text().splitlines())
+    return tuple(start_of(json.loads(line)) for line in journal.read_text().splitlines())
 
 
-def end_leftovers(starts: Iterable[Start], place: Path) -> None:
-    """Kill the members that a test has left behind: processes with the shim's pid that still listen for this test."""
+def start_of(fields: dict[str, Any]) -> Start:
+    """A start from its JSON."""
+    return Start(**{**fields, "words": tuple(fields.get("words", ()))})
+
+
+def end_leftovers(starts: Iterable[Start]) -> None:
+    """Kill the members that a test has left behind: processes with the shim's pid that still have their flags."""
     for start in starts:
         try:
-            words = Path(f"/proc/{start.pid}/cmdline").read_bytes().decode(errors="replace")
+            words = Path(f"/proc/{start.pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if f"--name={start.name}" in words or str(place) in words:
+        if set(start.words) <= set(words):
             os.kill(start.pid, signal.SIGKILL)
 
 
@@ -199,7 +206,7 @@ def load(path: Path) -> dict[str, Result]:
     except FileNotFoundError:
         return {}
     return {
-        test: Result(tuple(Case(*case) for case in each["cases"]), tuple(Start(**start) for start in each["starts"]))
+        test: Result(tuple(Case(*case) for case in each["cases"]), tuple(map(start_of, each["starts"])))
         for test, each in document.items()
     }
 

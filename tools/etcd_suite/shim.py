@@ -86,6 +86,7 @@ def main(arguments: list[str]) -> None:
             "name": flags_of(words).get("name", ""),
             "members": members,
             "server": "backstay" if own else "etcd",
+            "words": words,
         }
         with Path(settings["journal"]).open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(entry) + "\n")
