@@ -7,6 +7,7 @@ that is in use end the command with nothing changed. What it says while it serve
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -91,22 +92,28 @@ def command(
 
 
 def _serve(resolved: Resolved, source: Path | None, at_revision: int | None) -> None:
-    from backstay.assembly import open_backup, open_server
-    from backstay.cli.serve.log import logging_to
-    from backstay.cli.serve.process import serve
+    gc.disable()  # what is imported and loaded first stays: looking for cycles in it is time lost, then and later
+    try:
+        from backstay.assembly import open_backup, open_server
+        from backstay.cli.serve.log import logging_to
+        from backstay.cli.serve.process import serve
 
-    settings = resolved.settings
-    with logging_to(settings.log):
-        for notice in resolved.notices:
-            _say(notice)
-        _log.info("starting an etcd server", extra=_described(settings))
-        opened = open_backup(settings, source, at_revision) if source else open_server(settings)
-        try:
-            for finding in opened.findings:
-                _log.warning(finding.evidence, extra=fields(code=finding.code, subject=finding.subject))
-            asyncio.run(serve(opened, invocation.current().environment))
-        finally:
-            opened.close()
+        settings = resolved.settings
+        with logging_to(settings.log):
+            for notice in resolved.notices:
+                _say(notice)
+            _log.info("starting an etcd server", extra=_described(settings))
+            opened = open_backup(settings, source, at_revision) if source else open_server(settings)
+            try:
+                for finding in opened.findings:
+                    _log.warning(finding.evidence, extra=fields(code=finding.code, subject=finding.subject))
+                gc.freeze()
+                gc.enable()
+                asyncio.run(serve(opened, invocation.current().environment))
+            finally:
+                opened.close()
+    finally:
+        gc.enable()
 
 
 def _say(notice: Notice) -> None:
@@ -122,6 +129,7 @@ def _described(settings: ServerSettings) -> Any:
         advertise_client_urls=list(settings.advertise_client_urls),
         snapshot_count=settings.snapshot_count,
         quota_backend_bytes=settings.quota_bytes,
+        v2_deprecation="write-only",  # etcd's own words: nothing of v2 is served
     )
 
 
