@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import socket
 from collections.abc import Callable
@@ -294,6 +295,32 @@ def test_a_thousand_idle_connections_leave_room_for_work() -> None:
             for _, writer in idle:
                 writer.close()
             await asyncio.gather(*(writer.wait_closed() for _, writer in idle))
+
+    try:
+        on_a_loop(story)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_server_out_of_files_serves_again_when_some_are_closed(caplog: pytest.LogCaptureFixture) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def story() -> None:
+        async with serving() as served:
+            await _is_well(served)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, hard))
+            clients = []
+            with pytest.raises(OSError):
+                for _ in range(100):
+                    client = socket.socket()
+                    clients.append(client)
+                    client.connect(("127.0.0.1", served.port))
+                    client.send(http2_bytes.PREFACE)
+                    await asyncio.sleep(0.005)
+            await asyncio.sleep(0.1)
+            for client in clients:
+                client.close()
+            await _is_well(served)
 
     try:
         on_a_loop(story)

@@ -25,13 +25,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from backstay.server.http2_guard import Http2Guard
-from backstay.server.listeners import Listener, Serves, TlsFiles
+from backstay.server.listeners import Listener, Serves
 from backstay.server.ports import bind
 from backstay.server.transport import Conn, Peer
 from backstay.server.visitors import Visitors
 
 if TYPE_CHECKING:
-    from backstay.server.tls import ServerTls
+    pass
 
 PREFACE_BEGIN = b"PRI"
 """No method of HTTP/1.1 begins like this."""
@@ -220,17 +220,13 @@ class Arrival(asyncio.Protocol):
     async def _join(self) -> None:
         outer = self._transport
         assert outer is not None
-        inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            inner.setblocking(False)
-            inner.bind(f"\0{self._name}")
-            await _connect(inner, f"\0{self._front.inner_name}")
-            loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_unix_connection(lambda: _Inner(self._front, outer), sock=inner)
+            inner = await _connected(self._name, self._front.inner_name)
         except OSError:
-            inner.close()
             outer.abort()
             return
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_unix_connection(lambda: _Inner(self._front, outer), sock=inner)
         if outer.is_closing():  # the client left meanwhile
             transport.close()
             return
@@ -283,15 +279,24 @@ class _Inner(asyncio.Protocol):
             self._outer.resume_reading()
 
 
-async def _connect(inner: socket.socket, address: str) -> None:
-    for attempt in range(INNER_ATTEMPTS):
-        try:
-            inner.connect(address)
-            return
-        except BlockingIOError:
-            if attempt == INNER_ATTEMPTS - 1:
-                raise
-            await asyncio.sleep(INNER_PAUSE_SECONDS)
+async def _connected(name: str, to: str) -> socket.socket:
+    """A socket of that name, connected. Raises `OSError`: no more files may be open, or grpcio does not take more."""
+    inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        inner.setblocking(False)
+        inner.bind(f"\0{name}")
+        for attempt in range(INNER_ATTEMPTS):
+            try:
+                inner.connect(f"\0{to}")
+                break
+            except BlockingIOError:
+                if attempt == INNER_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(INNER_PAUSE_SECONDS)
+    except BaseException:
+        inner.close()
+        raise
+    return inner
 
 
 def _server_tls(files: TlsFiles) -> ServerTls:
