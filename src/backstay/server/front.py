@@ -25,13 +25,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from backstay.server.http2_guard import Http2Guard
-from backstay.server.listeners import Listener, Serves
+from backstay.server.listeners import Listener, Serves, TlsFiles
 from backstay.server.ports import bind
 from backstay.server.transport import Conn, Peer
 from backstay.server.visitors import Visitors
 
 if TYPE_CHECKING:
-    pass
+    from backstay.server.tls import ServerTls
 
 PREFACE_BEGIN = b"PRI"
 """No method of HTTP/1.1 begins like this."""
