@@ -393,13 +393,14 @@ def _is_orderly(body: Message, newest: int) -> bool:
     if isinstance(body, requests.Range):
         return body.revision <= newest
     if isinstance(body, requests.Txn):
-        return all(_is_orderly_operation(each, newest) for each in (*body.success, *body.failure))
+        operations = (*body.success, *body.failure)
+        # A branch that is refused for a revision is taken or not, and what was written before decides it.
+        return not any(each.range and each.range.revision for each in operations) and all(
+            part is None or _is_orderly(part, newest)
+            for each in operations
+            for part in (each.put or each.delete_range or each.txn,)
+        )
     return True
-
-
-def _is_orderly_operation(operation: Operation, newest: int) -> bool:
-    part = operation.range or operation.put or operation.delete_range or operation.txn
-    return part is None or _is_orderly(part, newest)
 
 
 def _writes(body: Message, answer: object) -> bool:
