@@ -8,12 +8,8 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from tools.etcd_suite import building, running, table
 from tools.etcd_suite.running import FAILED, TIMED_OUT, Result, Runner
@@ -28,7 +24,7 @@ def main(arguments: list[str]) -> int:
     except building.CannotBuild as problem:
         sys.stderr.write(f"etcd-suite: {problem}\n")
         return 2
-    with only_one(suite.place):
+    with running.only_one(suite.place):
         for server in running.SERVERS:
             for package in building.PACKAGES:
                 for form in building.FORMS:
@@ -79,19 +75,6 @@ def is_due(known: Result | None, again: str | None) -> bool:
     if known is None or again == "all":
         return True
     return again == "failed" and any(case.outcome in (FAILED, TIMED_OUT) for case in known.cases)
-
-
-@contextmanager
-def only_one(place: Path) -> Iterator[None]:
-    """The suite uses fixed ports: a second run in the same network waits for the first."""
-    network = Path("/proc/self/ns/net").stat().st_ino if sys.platform.startswith("linux") else 0
-    with (place / f".lock-{network}").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("etcd-suite: another run is under way, waiting for it ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def say(line: str) -> None:

@@ -9,6 +9,7 @@ interrupted run goes on where it was.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -76,16 +77,18 @@ class Result:
 
 
 class Runner:
-    """The tests of one package in one form against one server."""
+    """The tests of one package in one form against one server; results and logs go to `place`, by default the suite's."""
 
-    def __init__(self, suite: Suite, package: str, form: str, server: str) -> None:
+    def __init__(self, suite: Suite, package: str, form: str, server: str, place: Path | None = None) -> None:
+        place = place or suite.place
         self._suite = suite
+        self._place = place
         self._package = package
         self._binary = suite.binary(package, form)
         self._name = f"{package}-{form}-{server}"
         self._server = server
-        self._results = suite.place / "results" / f"{self._name}.json"
-        self._logs = suite.place / "results" / self._name
+        self._results = place / "results" / f"{self._name}.json"
+        self._logs = place / "results" / self._name
 
     def tests(self) -> tuple[str, ...]:
         """The names of all tests, in the suite's order."""
@@ -102,7 +105,7 @@ class Runner:
     def run(self, test: str, skipped: Iterable[str] = ()) -> Result:
         """Run one test without the cases named in `skipped`, and keep the result."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        log = self._logs / f"{test}.log"
+        log = self.log_of(test)
         with self._workplace() as (directory, journal):
             command = [str(self._binary), "-test.v", "-test.run", f"^{test}$", f"-test.timeout={TEST_SECONDS}s"]
             if pattern := "|".join("/".join(f"^{re.escape(part)}$" for part in case.split("/")) for case in skipped):
@@ -131,10 +134,14 @@ class Runner:
         save(self._results, known)
         return result
 
+    def log_of(self, test: str) -> Path:
+        """What the test printed when it ran last."""
+        return self._logs / f"{test}.log"
+
     @contextmanager
     def _workplace(self) -> Iterator[tuple[Path, Path]]:
         """The directory that the test runs in, with what it expects beside it, and the shim's journal."""
-        place = self._suite.place / "work" / self._name
+        place = self._place / "work" / self._name
         directory, programs, journal = place / self._package, place / "bin", place / "starts"
         for made in (directory, programs):
             made.mkdir(parents=True, exist_ok=True)
@@ -154,6 +161,15 @@ class Runner:
     def _programs(self, place: Path) -> Iterator[tuple[Path, Path]]:
         for name in ("etcdctl", "etcdutl"):
             yield place / name, _etcd(self._suite.version) / name
+
+
+@contextmanager
+def only_one(place: Path) -> Iterator[None]:
+    """The suite uses fixed ports: a second run in the same network waits for the first."""
+    network = Path("/proc/self/ns/net").stat().st_ino if sys.platform.startswith("linux") else 0
+    with (place / f".lock-{network}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def cases_in(text: str, test: str, status: int, seconds: float) -> tuple[Case, ...]:
