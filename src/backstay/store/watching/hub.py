@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from backstay.formats.mvcc import KeyValue, Record, RevisionKey
 from backstay.store import refusals
 from backstay.store.state import StoreState
+from backstay.store.watching.audience import Audience
 from backstay.store.watching.events import Created, WatchBatch, WatchEvent, WatchSpec
 from backstay.store.watching.streams import Watcher, WatchStream
 from backstay.values import Revision
@@ -31,8 +32,7 @@ class WatchHub:
     def __init__(self, state: StoreState) -> None:
         self._state = state
         self._streams: set[WatchStream] = set()
-        self._points: dict[bytes, set[Watcher]] = {}
-        self._ranges: dict[Watcher, None] = {}
+        self._audience = Audience()
         self._behind: dict[Watcher, None] = {}
         self._ready: list[Delivery] = []
 
@@ -62,7 +62,7 @@ class WatchHub:
         watcher = Watcher(stream, watch_id, spec, within, spec.start_revision or current + 1)
         stream.watchers[watch_id] = watcher
         if watcher.next_revision > current:
-            self._sync(watcher)
+            self._audience.add(watcher)
         else:
             self._behind[watcher] = None
         return Created(watch_id, current)
@@ -72,14 +72,14 @@ class WatchHub:
         watcher = stream.watchers.pop(watch_id, None)
         if watcher is None:
             return False
-        self._unsync(watcher)
+        self._audience.remove(watcher)
         self._behind.pop(watcher, None)
         self._ready = [each for each in self._ready if each[0] is not watcher]
         return True
 
     def fall_behind(self, watcher: Watcher, next_revision: int) -> None:
         """The client takes too long: what it has not been sent, from `next_revision` on, is read from history again."""
-        self._unsync(watcher)
+        self._audience.remove(watcher)
         self._ready = [each for each in self._ready if each[0] is not watcher]
         watcher.next_revision = next_revision
         watcher.backlog.clear()
@@ -96,11 +96,11 @@ class WatchHub:
 
     def publish(self, records: Sequence[Record]) -> None:
         """The records of one new revision, in order, after the state has them."""
-        if not records or not (self._points or self._ranges):
+        if not records or not self._audience:
             return
         chosen: dict[Watcher, list[WatchEvent]] = {}
         for revision, item in records:
-            for watcher in (*self._points.get(item.key, ()), *self._ranges):
+            for watcher in self._audience.of(item.key):
                 if watcher.next_revision <= revision.main and watcher.wants(item.key, is_deletion=revision.tombstone):
                     chosen.setdefault(watcher, []).append(self._event(watcher, revision, item))
         main = Revision(records[0].revision.main)
@@ -175,7 +175,7 @@ class WatchHub:
             watcher.next_revision = watcher.backlog_end + 1
             if watcher.backlog_end == current:
                 self._behind.pop(watcher)
-                self._sync(watcher)
+                self._audience.add(watcher)
         if not events:
             return ()
         watcher.is_quiet = False
@@ -205,17 +205,3 @@ class WatchHub:
         if watcher.spec.previous and not is_creation and main - 1 >= self._state.compact_revision:
             previous = self._state.read(item.key, Revision(main - 1))
         return WatchEvent(revision.tombstone, shown, previous)
-
-    def _sync(self, watcher: Watcher) -> None:
-        if watcher.spec.range_end:
-            self._ranges[watcher] = None
-        else:
-            self._points.setdefault(watcher.within.start, set()).add(watcher)
-
-    def _unsync(self, watcher: Watcher) -> None:
-        self._ranges.pop(watcher, None)
-        same_key = self._points.get(watcher.within.start)
-        if same_key is not None:
-            same_key.discard(watcher)
-            if not same_key:
-                del self._points[watcher.within.start]
