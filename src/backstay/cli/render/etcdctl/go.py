@@ -102,6 +102,8 @@ def _number(function: str, text: str, base: int, lowest: int, highest: int, *, s
 def duration(seconds: float) -> str:
     """`seconds` as Go prints a duration: `2.951026ms`, `1.5s`, `1m3s`."""
     nanoseconds = round(seconds * 1e9)
+    if nanoseconds == 0:
+        return "0s"
     for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
         if nanoseconds < size * 1000:
             return f"{_decimal(nanoseconds, size)}{unit}"
