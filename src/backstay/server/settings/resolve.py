@@ -58,6 +58,7 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
         elif name != _ONLY_IN_FILES:
             raise errors.SETTING_INVALID.error(f"`{name}` is no setting of etcd", where=texts.origin(name))
     _check_times(texts)
+    _check_gates(texts)
     name = texts.text("name")
     peers = texts.urls("initial-advertise-peer-urls")
     _check_cluster(texts, name, peers)
@@ -87,7 +88,6 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
         ),
         auto_compaction=_auto_compaction(texts),
         **_auth(texts, notices),
-        extensive_metrics=texts.text("metrics") == "extensive",
         serves_gateway=texts.switch("enable-grpc-gateway"),
         cors_origins=texts.words("cors") or ("*",),
         host_names=texts.words("host-whitelist") or ("*",),
@@ -96,11 +96,8 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
             LogFormat(texts.text("log-format")),
             _log_outputs(texts),
         ),
-        heartbeat_seconds=texts.number("heartbeat-interval") / 1000,
         election_timeout_seconds=texts.number("election-timeout") / 1000,
         progress_interval_seconds=texts.seconds("watch-progress-notify-interval"),
-        slow_call_seconds=texts.seconds("warning-unary-request-duration"),
-        feature_gates=_feature_gates(texts),
         waits_for_disk=not texts.switch("unsafe-no-fsync"),
     )
     return Resolved(settings, tuple(notices))
@@ -304,7 +301,7 @@ def _log_outputs(texts: Texts) -> tuple[str, ...]:
     return outputs
 
 
-def _feature_gates(texts: Texts) -> Mapping[str, bool]:
+def _check_gates(texts: Texts) -> None:
     gates: dict[str, bool] = {}
     for part in texts.words("feature-gates"):
         name, _, value = part.partition("=")
@@ -316,4 +313,3 @@ def _feature_gates(texts: Texts) -> Mapping[str, bool]:
             raise texts.invalid("feature-gates", f"{part!r} is not of the form {name}=true") from None
     if gates.get("LeaseCheckpointPersist") and not gates.get("LeaseCheckpoint"):
         raise texts.invalid("feature-gates", "LeaseCheckpointPersist needs LeaseCheckpoint")
-    return MappingProxyType(gates)

@@ -18,8 +18,9 @@ _NO_BBOLT = "the database is written by checkpoints, not by bbolt"
 _NO_SERVICE = "name the only member with --name and --initial-advertise-peer-urls"
 _NO_V2 = "etcd's v2 API went with 3.6"
 _NO_PROXY = "run real etcd's `etcd grpc-proxy` in front"
-_NO_TRACING = "scrape /metrics, or log slow requests with --warning-unary-request-duration"
+_NO_TRACING = "scrape /metrics"
 _NO_ROTATION = "log to stderr, which journald or the container runtime rotates"
+_NO_TIMES = "single calls are not timed; the waits for the disk are in /metrics"
 _A_GATE = "write it in --feature-gates"
 
 FEATURE_GATES = (
@@ -159,7 +160,7 @@ _AUTH = (
 
 _MONITORING = (
     Flag("enable-pprof", _SWITCH, "false", "Profiles of Go.", _ACCEPTED, "there is no Go runtime to profile"),
-    Flag("metrics", _TEXT, "basic", "How much is measured: basic, or extensive with times of every call."),
+    Flag("metrics", _TEXT, "basic", "How much is measured.", _ACCEPTED, "calls are counted, not timed, either way"),
     Flag("listen-metrics-urls", _URLS, "", "Where metrics and health are served too."),
     Flag("enable-distributed-tracing", _SWITCH, "false", "Trace requests.", _REFUSED, _NO_TRACING),
     Flag("distributed-tracing-address", _TEXT, "localhost:4317", "Of traces.", _ACCEPTED, _NO_TRACING),
@@ -188,7 +189,7 @@ _LOGGING = (
         _ACCEPTED,
         _NO_ROTATION,
     ),
-    Flag("warning-unary-request-duration", _DURATION, "300ms", "Calls that take longer are logged."),
+    Flag("warning-unary-request-duration", _DURATION, "300ms", "Log slow calls.", _ACCEPTED, _NO_TIMES),
 )
 
 _FEATURES = (
@@ -199,7 +200,7 @@ _FEATURES = (
     Flag(
         "watch-progress-notify-interval", _DURATION, "10m", "How often an idle watch that asked for it hears progress."
     ),
-    Flag("warning-apply-duration", _DURATION, "100ms", "Log slow applies.", _ACCEPTED, "whole calls are timed instead"),
+    Flag("warning-apply-duration", _DURATION, "100ms", "Log slow applies.", _ACCEPTED, _NO_TIMES),
     Flag(
         "bootstrap-defrag-threshold-megabytes",
         _NUMBER,
