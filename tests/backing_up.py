@@ -104,10 +104,11 @@ class Cluster:
         for at in going[: round(share * len(going))]:
             del self._records[at]
 
-    def elements(self) -> Iterator[Element]:
-        """Bucket `key`."""
+    def elements(self, start: int = 0) -> Iterator[Element]:
+        """Bucket `key` from revision `start` on."""
         for (main, sub), (tombstone, item) in self._records.items():
-            yield mvcc.encode_revision(RevisionKey(main, sub, tombstone)), mvcc.encode_key_value(item)
+            if main >= start:
+                yield mvcc.encode_revision(RevisionKey(main, sub, tombstone)), mvcc.encode_key_value(item)
 
     def live(self) -> dict[bytes, bytes]:
         """Every key that exists, and its value."""
@@ -193,7 +194,9 @@ class Place:
         """Make a point as a sealed writer does: without an identity. What is remembered stays as it was."""
         repository = open_repository(store if store is not None else self.store, ())
         classification = classify(cluster)
-        built = build_canonical(cluster.entries(), classification.kept(cluster), page_size=PAGE_SIZE)
+        built = build_canonical(
+            cluster.entries(), (element for _, element in classification.kept(cluster)), page_size=PAGE_SIZE
+        )
         return back_up(
             repository,
             cluster,

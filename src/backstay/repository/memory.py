@@ -10,10 +10,10 @@ It holds no key and no value: who steals it can only confirm what he guesses. If
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from array import array
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,42 +24,11 @@ from backstay.repository import names
 from backstay.repository.compression import pack, unpack
 from backstay.repository.fields import Fields, time_text
 from backstay.repository.manifest import RunReference
-from backstay.repository.records import StoredRecord
+from backstay.repository.source import RecordIndex
 
 _LABELS = {kind.label: kind for kind in ObjectClass}
 _LARGEST = 8 << 30
 _VERSION = 1
-
-
-def _numbers() -> array[int]:
-    return array("Q")
-
-
-@dataclass(slots=True)
-class RecordIndex:
-    """The records of a point, by identity; four arrays instead of objects because there are millions."""
-
-    mains: array[int] = field(default_factory=_numbers)
-    marks: array[int] = field(default_factory=_numbers)
-    digests: array[int] = field(default_factory=_numbers)
-    keys: array[int] = field(default_factory=_numbers)
-
-    def add(self, record: StoredRecord, digest: bytes) -> None:
-        """The next record, in the order of revisions."""
-        self.mains.append(record.main)
-        self.marks.append(mark_of(record))
-        self.digests.append(int.from_bytes(digest[:8], "big"))
-        self.keys.append(key_mark(record.key))
-
-
-def mark_of(record: StoredRecord) -> int:
-    """Sub revision and tombstone in one number that sorts like them."""
-    return record.sub << 1 | record.tombstone
-
-
-def key_mark(key: bytes) -> int:
-    """64 bits that stand for a key."""
-    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,62 +124,48 @@ class HistoryDiffersError(Exception):
     """The source is not the continuation of what is remembered."""
 
 
-class Comparison:
-    """The remembered records beside those of the source, both in the order of revisions.
+def vanished_since(
+    before: RecordIndex, revision: int, now: RecordIndex, compact_revision: int
+) -> tuple[tuple[int, int], ...]:
+    """The puts of a remembered point that are gone although nothing that is known says why, as (main, sub).
 
-    `revision` is the remembered one; `compact_revision` is the source's.
+    `before` and `revision` are the point's, `now` and `compact_revision` the source's. A newer record of the key at or below
+    the compact revision would say why. Raises `HistoryDiffersError` when the source is not the continuation of the point:
+    an old record that was not there or was another one, or one above the compact revision that is gone.
     """
-
-    def __init__(self, before: RecordIndex, revision: int, compact_revision: int) -> None:
-        self._before = before
-        self._revision = revision
-        self._compact = compact_revision
-        self._next = 0
-        self._dropped = _numbers()
-        self._compacted_keys: set[int] = set()
-
-    def see(self, record: StoredRecord, digest: bytes) -> None:
-        """The source's next record. Raises `HistoryDiffersError` when it is not newer and was not there."""
-        if record.main > self._revision:
-            if record.main <= self._compact:
-                self._compacted_keys.add(key_mark(record.key))
-            return
-        before, place = self._before, self._next
-        wanted = (record.main, mark_of(record))
-        count = len(before.mains)
-        while place < count and (before.mains[place], before.marks[place]) < wanted:
-            self._dropped.append(place)
+    dropped, count, place = _numbers(), len(before.mains), 0
+    mains, marks, digests = before.mains, before.marks, before.digests
+    newer = bisect_right(now.mains, revision)
+    for at in range(newer):
+        main, mark = now.mains[at], now.marks[at]
+        while place < count and (mains[place] < main or (mains[place] == main and marks[place] < mark)):
+            dropped.append(place)
             place += 1
-        if place == count or (before.mains[place], before.marks[place]) != wanted:
-            raise HistoryDiffersError(f"revision {record.main} was not there")
-        if before.digests[place] != int.from_bytes(digest[:8], "big"):
-            raise HistoryDiffersError(f"revision {record.main} was another record")
-        self._next = place + 1
-
-    def vanished(self) -> tuple[tuple[int, int], ...]:
-        """After the last record: the puts that are gone although nothing that is known says why, as (main, sub).
-
-        A newer record of the key at or below the compact revision would say why. Raises `HistoryDiffersError` for a record
-        above the compact revision that is gone.
-        """
-        before, compact = self._before, self._compact
-        self._dropped.extend(range(self._next, len(before.mains)))
-        if self._dropped and before.mains[self._dropped[-1]] > compact:
-            raise HistoryDiffersError(f"revision {before.mains[self._dropped[-1]]} is gone and was not compacted")
-        last: dict[int, int] = {before.keys[place]: -1 for place in self._dropped}
-        for place, main in enumerate(before.mains):
-            if main > compact:
-                break
-            if before.keys[place] in last:
-                last[before.keys[place]] = place
-        gone = set(self._dropped)
-        return tuple(
-            sorted(
-                (before.mains[place], before.marks[place] >> 1)
-                for key, place in last.items()
-                if place in gone and not before.marks[place] & 1 and key not in self._compacted_keys
-            )
+        if place == count or mains[place] != main or marks[place] != mark:
+            raise HistoryDiffersError(f"revision {main} was not there")
+        if digests[place] != now.digests[at]:
+            raise HistoryDiffersError(f"revision {main} was another record")
+        place += 1
+    dropped.extend(range(place, count))
+    if dropped and mains[dropped[-1]] > compact_revision:
+        raise HistoryDiffersError(f"revision {mains[dropped[-1]]} is gone and was not compacted")
+    explained = set(now.keys[newer : bisect_right(now.mains, compact_revision, newer)])
+    last: dict[int, int] = {before.keys[place]: -1 for place in dropped}
+    for place in range(bisect_right(mains, compact_revision)):
+        if before.keys[place] in last:
+            last[before.keys[place]] = place
+    gone = set(dropped)
+    return tuple(
+        sorted(
+            (mains[place], marks[place] >> 1)
+            for key, place in last.items()
+            if place in gone and not marks[place] & 1 and key not in explained
         )
+    )
+
+
+def _numbers() -> array[int]:
+    return array("Q")
 
 
 def _swapped(numbers: array[int]) -> array[int]:

@@ -1,20 +1,25 @@
 """What a backup is made from: the elements of bucket `key` in order, those of the other buckets, and two revisions.
 
-Whoever opens snapshots gives one; the repository does not know where it comes from. `classify` is the first of two passes
-over it: which records are the newest of their key, and which a compaction that was at work is about to remove.
+Whoever opens snapshots gives one; the repository does not know where it comes from. `classify` is the one pass over all
+of it: which records are the newest of their key, which a compaction that was at work is about to remove, and the digest of
+each, of the state and of the whole.
 """
 
 from __future__ import annotations
 
+import hashlib
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from backstay.formats import hashkv, mvcc
-from backstay.repository.records import Element
+from backstay.repository.records import DigestSum, Element
 
 NEWEST, PUT, DOOMED = 1, 2, 4
 _NOT_NEWEST = ~NEWEST & 0xFF
+_DIGEST_SIZE = 32
 
 
 class RecordSource(Protocol):
@@ -30,8 +35,8 @@ class RecordSource(Protocol):
         """The higher of the two markers, -1 without."""
         ...
 
-    def elements(self) -> Iterable[Element]:
-        """Bucket `key`, in order."""
+    def elements(self, start: int = 0) -> Iterable[Element]:
+        """Bucket `key` from revision `start` on, in order."""
         ...
 
     def entries(self) -> Iterable[tuple[bytes, bytes, bytes]]:
@@ -39,52 +44,106 @@ class RecordSource(Protocol):
         ...
 
 
+def _numbers() -> array[int]:
+    return array("Q")
+
+
+@dataclass(slots=True)
+class RecordIndex:
+    """Records by identity, in the order of revisions; four arrays instead of objects because there are millions.
+
+    `marks` hold sub revision and tombstone in one number that sorts like them; `digests` and `keys` 64 bits of SHA-256 of
+    the element and of the key.
+    """
+
+    mains: array[int] = field(default_factory=_numbers)
+    marks: array[int] = field(default_factory=_numbers)
+    digests: array[int] = field(default_factory=_numbers)
+    keys: array[int] = field(default_factory=_numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Of each record in order its flags; and what follows from all of them."""
+    """Of each record in order flags and main revision; and what follows from all. `index` is of the kept records only."""
 
     flags: bytearray
+    mains: array[int]
+    index: RecordIndex
     keeps_tombstones: bool
     keys: int
+    state_digest: str
+    records_digest: str
 
     @property
     def records(self) -> int:
         """How many are kept."""
-        return len(self.flags) - self.normalised
+        return len(self.index.mains)
 
     @property
     def normalised(self) -> int:
         """How many are left out."""
-        return sum(flag >= DOOMED for flag in self.flags)
+        return len(self.flags) - self.records
 
-    def kept(self, source: RecordSource) -> Iterator[Element]:
-        """The elements that a point holds."""
-        for flag, element in zip(self.flags, source.elements(), strict=True):
-            if not flag & DOOMED:
-                yield element
+    def kept(self, source: RecordSource, start: int = 0) -> Iterator[tuple[int, Element]]:
+        """(flags, element) of what a point holds, from revision `start` on."""
+        first = bisect_left(self.mains, start) if start else 0
+        for flag, element in zip(memoryview(self.flags)[first:], source.elements(start), strict=True):
+            if flag < DOOMED:
+                yield flag, element
 
 
 def classify(source: RecordSource) -> Classification:
-    """The first pass. Memory is one entry per key."""
+    """The pass. Memory is one entry per key, and 65 bytes per record."""
     compact = source.compact_revision
     flags = bytearray()
+    digests = bytearray()
+    index = RecordIndex()
+    add_main, add_mark, add_key = index.mains.append, index.marks.append, index.keys.append
     newest: dict[bytes, int] = {}
     keeps_tombstones = False
+    sha256, user_key, from_bytes = hashlib.sha256, hashkv.user_key, int.from_bytes
     for position, (element, value) in enumerate(source.elements()):
-        main = int.from_bytes(element[:8], "big")
-        key = hashkv.user_key(value, 0, len(value))
+        main = from_bytes(element[:8], "big")
+        tombstone = len(element) == mvcc.TOMBSTONE_KEY_SIZE
+        key = user_key(value, 0, len(value))
         before = newest.get(key)
-        if before is not None:
+        if before is None:
+            add_key(from_bytes(sha256(key).digest()[:8], "big"))
+        else:
+            add_key(index.keys[before])
             flags[before] &= _NOT_NEWEST
             if main <= compact:
                 flags[before] |= DOOMED
         newest[key] = position
         flag = NEWEST
-        if len(element) != mvcc.TOMBSTONE_KEY_SIZE:
+        if not tombstone:
             flag |= PUT
         elif main == compact:
             keeps_tombstones = True
         elif main < compact:
             flag |= DOOMED
         flags.append(flag)
-    return Classification(flags, keeps_tombstones, flags.count(NEWEST | PUT))
+        add_main(main)
+        add_mark(from_bytes(element[9:17], "big") << 1 | tombstone)
+        digests += sha256(element + value).digest()
+    keys = flags.count(NEWEST | PUT)
+    newest.clear()
+    state, everything = DigestSum(), DigestSum()
+    for position, flag in enumerate(flags):
+        digest = bytes(digests[_DIGEST_SIZE * position : _DIGEST_SIZE * (position + 1)])
+        index.digests.append(from_bytes(digest[:8], "big"))
+        if flag < DOOMED:
+            everything.add(digest)
+            if flag == NEWEST | PUT:
+                state.add(digest)
+    mains = index.mains
+    if max(flags, default=0) >= DOOMED:
+        index = _without_doomed(index, flags)
+    return Classification(flags, mains, index, keeps_tombstones, keys, state.text, everything.text)
+
+
+def _without_doomed(index: RecordIndex, flags: bytearray) -> RecordIndex:
+    def kept(numbers: array[int]) -> array[int]:
+        return array("Q", (number for number, flag in zip(numbers, flags, strict=True) if flag < DOOMED))
+
+    return RecordIndex(kept(index.mains), kept(index.marks), kept(index.digests), kept(index.keys))

@@ -27,19 +27,15 @@ from backstay.repository.manifest import (
     RunReference,
     seal_facts,
 )
-from backstay.repository.memory import (
-    Comparison,
-    HistoryDiffersError,
-    RangedRun,
-    RecordIndex,
-    WriterMemory,
-)
-from backstay.repository.records import DigestSum, Entry, StoredRecord, record_digest, record_of
+from backstay.repository.memory import HistoryDiffersError, RangedRun, WriterMemory, vanished_since
+from backstay.repository.records import Entry, StoredRecord, record_of
 from backstay.repository.repository import Entropy, Repository
 from backstay.repository.run.writer import RunFacts, WrittenRun, write_entries, write_records
 from backstay.repository.sorting import RecordSorter, by_key
-from backstay.repository.source import DOOMED, NEWEST, PUT, Classification, RecordSource
+from backstay.repository.source import NEWEST, PUT, Classification, RecordSource
 from backstay.telemetry import Progress
+
+_ADVANCE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,7 @@ def _lineage(repository: Repository, cluster: str, memory: WriterMemory | None, 
 
 
 class _Pass:
-    """The second pass over the source: records into the run they belong to, digests, and the index to remember."""
+    """The runs of one point, and its commit."""
 
     def __init__(
         self,
@@ -158,8 +154,6 @@ class _Pass:
     ) -> None:
         self._repository, self._source, self._classification = repository, source, classification
         self._memory, self._writer = memory, writer
-        self._index = RecordIndex()
-        self._state, self._all = DigestSum(), DigestSum()
         self._new_bytes = 0
         self._stack = contextlib.ExitStack()
 
@@ -173,37 +167,29 @@ class _Pass:
         """Write the runs and commit."""
         raise NotImplementedError
 
-    def _comparison(self) -> Comparison:
-        """What is remembered beside the source; nothing where nothing is remembered."""
+    def _vanished(self) -> tuple[tuple[int, int], ...]:
+        """What is gone since the remembered point; raises `HistoryDiffersError` if the source does not continue it."""
         memory, source = self._memory, self._source
         if memory is None:
-            return Comparison(RecordIndex(), 0, source.compact_revision)
+            return ()
         if source.revision < memory.revision:
             raise HistoryDiffersError(f"the revision went back from {memory.revision} to {source.revision}")
-        return Comparison(memory.index, memory.revision, source.compact_revision)
+        index = self._classification.index
+        return vanished_since(memory.index, memory.revision, index, source.compact_revision)
 
     def _sorter(self) -> RecordSorter:
         return self._stack.enter_context(RecordSorter(by_key, self._writer.spill, self._writer.entropy))
 
-    def _records(self) -> Iterator[tuple[int, StoredRecord, bytes]]:
-        """Every record that is kept: flags, record, digest."""
-        add, add_state, add_all = self._index.add, self._state.add, self._all.add
+    def _records(self, start: int = 0) -> Iterator[tuple[int, StoredRecord]]:
+        """(flags, record) of every record that is kept, from revision `start` on."""
         pending = 0
-        self._writer.progress.begin("reading", None)
-        for flags, element in zip(self._classification.flags, self._source.elements(), strict=True):
+        self._writer.progress.begin("sorting", None)
+        for flags, element in self._classification.kept(self._source, start):
             pending += len(element[1])
-            if pending > 1 << 20:
+            if pending > _ADVANCE_BYTES:
                 self._writer.progress.advance(pending)
                 pending = 0
-            if flags & DOOMED:
-                continue
-            record = record_of(*element)
-            digest = record_digest(record)
-            add(record, digest)
-            add_all(digest)
-            if flags & (NEWEST | PUT) == NEWEST | PUT:
-                add_state(digest)
-            yield flags, record, digest
+            yield flags, record_of(*element)
 
     def _put(self, kind: ObjectClass, lineage: str, written: WrittenRun) -> RunReference:
         writer = self._writer
@@ -260,8 +246,8 @@ class _Pass:
             normalised=self._classification.normalised,
             keys=self._classification.keys,
             records=self._classification.records,
-            state_digest=self._state.text,
-            records_digest=self._all.text,
+            state_digest=self._classification.state_digest,
+            records_digest=self._classification.records_digest,
             entries_digest=entries_digest,
             file=draft.file,
             hash_kv=draft.hash_kv,
@@ -297,7 +283,7 @@ class _Pass:
             base,
             chain,
             histories,
-            self._index,
+            self._classification.index,
         )
         return CommittedPoint(manifest, facts, memory, self._new_bytes, reason)
 
@@ -311,15 +297,13 @@ class _Base(_Pass):
 
     def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
         revision = self._source.revision
-        comparison = self._comparison()
+        self._vanished()
         newest, others = self._sorter(), self._sorter()
-        for flags, record, digest in self._records():
-            comparison.see(record, digest)
+        for flags, record in self._records():
             is_state = flags & NEWEST and (flags & PUT or record.main == revision)
             (newest if is_state else others).add(record)
-        comparison.vanished()
         self._put_slots()
-        facts = RunFacts(ObjectClass.BASE, lineage, 0, revision, "", self._state.text)
+        facts = RunFacts(ObjectClass.BASE, lineage, 0, revision, "", self._classification.state_digest)
         base = self._run(newest, facts)
         histories: tuple[RangedRun, ...] = ()
         if others.count:
@@ -334,18 +318,15 @@ class _Delta(_Pass):
     def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
         memory, revision = self._memory, self._source.revision
         assert memory is not None
-        before = memory.revision
-        comparison = self._comparison()
+        before, vanished = memory.revision, self._vanished()
         newest, others = self._sorter(), self._sorter()
-        for flags, record, digest in self._records():
-            comparison.see(record, digest)
-            if record.main > before:
-                (newest if flags & NEWEST else others).add(record)
-        vanished = comparison.vanished()
+        for flags, record in self._records(before + 1):
+            (newest if flags & NEWEST else others).add(record)
         self._put_slots()
         chain, histories = memory.chain, memory.histories
         if newest.count or vanished:
-            facts = RunFacts(ObjectClass.STATE, lineage, before, revision, "", self._state.text, vanished)
+            after = self._classification.state_digest
+            facts = RunFacts(ObjectClass.STATE, lineage, before, revision, "", after, vanished)
             chain += (self._run(newest, facts),)
         if others.count:
             run = self._run(others, RunFacts(ObjectClass.HISTORY, lineage, before, revision))

@@ -122,9 +122,17 @@ class StoreContents:
     def compact_revision(self) -> Revision:
         return self._store.compact_revision
 
-    def elements(self) -> Iterator[Element]:
-        """Bucket `key`."""
-        for data, spans in self._store.pages():
+    def elements(self, start: int = 0) -> Iterator[Element]:
+        """Bucket `key` from revision `start` on."""
+        pages = self._store.pages(Revision(start))
+        if start:
+            first = start.to_bytes(8, "big")
+            for data, spans in pages:
+                for _, key, value, end in spans:
+                    if data[key : key + 8] >= first:
+                        yield data[key:value], data[value:end]
+            return
+        for data, spans in pages:
             for _, key, value, end in spans:
                 yield data[key:value], data[value:end]
 

@@ -29,6 +29,7 @@ from backstay.cli.repository.opened import Access, opened_repository, repository
 from backstay.cli.repository.rendering import point_plain, point_rows
 from backstay.cli.settings import ConnectionSettings
 from backstay.clock import SystemClock
+from backstay.formats.hashkv import HashKV
 from backstay.jobs.backup import run as backing_up
 from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
 from backstay.snapshot.opened import OpenedStore, open_directory, open_file
@@ -85,7 +86,7 @@ def command(
             state.pin(opened.description.root)
             if not opened.is_sealed:
                 reporting.warn("this repository is NOT encrypted")
-            with _opened_source(source, connection, place, progress, reporting) as (store, described):
+            with _opened_source(source, connection, place, progress, reporting) as (store, described, proven):
                 wish = BackupWish(cluster, described, tag)
                 if dry_run:
                     planned = backing_up.plan(store, wish, state, clock=clock, progress=progress)
@@ -93,8 +94,9 @@ def command(
                     show(_plan_data(planned), output, lambda: _plan_text(planned))
                     return
                 report = backing_up.run(
-                    opened, store, wish, state, clock=clock, entropy=os.urandom, spill=place, progress=progress
-                )
+                    opened, store, wish, state,
+                    clock=clock, entropy=os.urandom, spill=place, progress=progress, proven=proven,
+                )  # fmt: skip
     finally:
         progress.finish()
     show(as_data(report), output, lambda: as_text(report))
@@ -103,12 +105,12 @@ def command(
 @contextmanager
 def _opened_source(
     source: str, connection: ConnectionSettings, place: Path, progress: Progress, reporting: Reporting
-) -> Iterator[tuple[OpenedStore, dict[str, str]]]:
-    """The store to back up, and where it came from."""
+) -> Iterator[tuple[OpenedStore, dict[str, str], HashKV | None]]:
+    """The store to back up, where it came from, and its HashKV if it was proven on its way."""
     if source != LIVE:
         path = Path(source)
         with open_directory(path) if path.is_dir() else open_file(path, refuse_in_use=True) as store:
-            yield store, {"kind": "directory" if path.is_dir() else "file", "name": path.name}
+            yield store, {"kind": "directory" if path.is_dir() else "file", "name": path.name}, None
         return
     from backstay.snapshot.save import save
     from backstay.snapshot.save.living import living_source
@@ -121,16 +123,14 @@ def _opened_source(
         saved = save(place / "snapshot.db", chosen.source, progress=progress)
         header = chosen.status.header
     with open_file(saved.path) as store:
-        yield (
-            store,
-            {
-                "kind": "etcd",
-                "endpoint": saved.endpoint,
-                "member": hex_id(saved.member_id),
-                "cluster": hex_id(header.cluster_id),
-                "version": saved.etcd_version,
-            },
-        )
+        described = {
+            "kind": "etcd",
+            "endpoint": saved.endpoint,
+            "member": hex_id(saved.member_id),
+            "cluster": hex_id(header.cluster_id),
+            "version": saved.etcd_version,
+        }
+        yield store, described, saved.hash_kv
 
 
 def as_data(report: BackupReport) -> dict[str, Plain]:

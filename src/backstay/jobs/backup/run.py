@@ -1,7 +1,7 @@
 """One backup: the store is inspected, its canonical file computed, its records committed as a point, and the point remembered.
 
     inspect   structure, records, HashKV; a store that is not sound is refused
-    classify  which records are kept; the canonical file of them is built and hashed, not written
+    classify  which records are kept, and their digests; the canonical file of them is built and hashed, not written
     commit    runs and manifest (`repository.writing`)
     remember  what the next backup goes on from
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from backstay import errors
 from backstay.clock import Clock
 from backstay.findings import Finding, Severity
-from backstay.formats.hashkv import CURRENT_RULE
+from backstay.formats.hashkv import CURRENT_RULE, HashKV
 from backstay.jobs.backup.state import WriterState
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
@@ -100,8 +100,9 @@ def run(
     entropy: Entropy,
     spill: Path,
     progress: Progress,
+    proven: HashKV | None = None,
 ) -> BackupReport:
-    """Make a point of `store`.
+    """Make a point of `store`; `proven` is its HashKV if it was saved and proven just now, and need not be again.
 
     Raises `SOURCE_UNSOUND`, `SIGNING_KEY_INVALID`, `STATE_UNUSABLE`, what `repository.writing.back_up` raises, and
     `FormatError` for a file that changed while it was read.
@@ -112,12 +113,21 @@ def run(
         raise errors.SIGNING_KEY_INVALID.error(
             "the repository does not trust the key of this host", where=str(state.directory), why=key.public
         )
-    inspection, found = examine(store, progress)
-    hash_kv = _hash_facts(store, inspection)
+    found: tuple[Finding, ...] = ()
+    if proven is None:
+        inspection, found = examine(store, progress)
+        proven = inspection.hash_kv
+    if proven is None:
+        raise errors.SOURCE_UNSOUND.error("the HashKV of the source cannot be computed", where=str(store.path))
+    hash_kv = HashFacts(proven.hash, proven.revision, proven.compact_revision)
     contents = StoreContents(store)
     classification = classify(contents)
     progress.begin("computing the file", None)
-    built = build_canonical(contents.entries(), classification.kept(contents), page_size=store.database.page_size)
+    built = build_canonical(
+        contents.entries(),
+        (element for _, element in classification.kept(contents)),
+        page_size=store.database.page_size,
+    )
     now = clock.now()
     committed = back_up(
         repository,
@@ -151,13 +161,6 @@ def examine(store: OpenedStore, progress: Progress) -> tuple[Inspection, tuple[F
         first = str(wrong[0]) if wrong else "it holds what no etcd writes"
         raise errors.SOURCE_UNSOUND.error("the source is not sound", where=str(store.path), why=first)
     return inspection, found
-
-
-def _hash_facts(store: OpenedStore, inspection: Inspection) -> HashFacts:
-    hash_kv = inspection.hash_kv
-    if hash_kv is None:
-        raise errors.SOURCE_UNSOUND.error("the HashKV of the source cannot be computed", where=str(store.path))
-    return HashFacts(hash_kv.hash, hash_kv.revision, hash_kv.compact_revision)
 
 
 def _report(committed: CommittedPoint, seconds: float, found: tuple[Finding, ...]) -> BackupReport:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +27,7 @@ FRAME_BYTES = 1 << 20
 """About how many bytes of keys and values make a frame."""
 
 _IN_MEMORY = 4 << 20
+_MOST_WAITING = 3
 _CHUNK_BYTES = 1 << 20
 
 Item = TypeVar("Item", StoredRecord, Entry)
@@ -59,7 +62,7 @@ class WrittenRun:
         self.sha256 = sha256
         self.size = size
         self.plain_sha256 = plain
-        """SHA-256 of the unpacked contents of its frames."""
+        """SHA-256 of the unpacked contents of its frames; of class entries only."""
         self._file = file
 
     def __enter__(self) -> WrittenRun:
@@ -124,14 +127,15 @@ class _RunWriter(Generic[Item]):
                 self._put(file, self._seal.header)
                 batch: list[Item] = []
                 size = 0
-                for item in items:
-                    batch.append(item)
-                    size += self._size_of(item)
-                    if size >= FRAME_BYTES:
-                        self._put(file, self._frame(batch))
-                        batch, size = [], 0
-                if batch:
-                    self._put(file, self._frame(batch))
+                with _Behind() as behind:
+                    for item in items:
+                        batch.append(item)
+                        size += self._size_of(item)
+                        if size >= FRAME_BYTES:
+                            behind.do(self._frame, file, *self._encoded(batch))
+                            batch, size = [], 0
+                    if batch:
+                        behind.do(self._frame, file, *self._encoded(batch))
                 footer = self._footer()
                 self._put(file, self._seal.finish(encode_footer(footer)))
         except BaseException:
@@ -143,16 +147,17 @@ class _RunWriter(Generic[Item]):
         self._sha256.update(data)
         file.write(data)
 
-    def _frame(self, batch: list[Item]) -> bytes:
-        content = self._encode(batch)
-        self._plain.update(content)
-        lowest, highest, first = self._index(batch)
+    def _encoded(self, batch: list[Item]) -> tuple[bytes, int, int, int, bytes]:
+        """The content of a frame, and what the index says of it."""
+        return self._encode(batch), len(batch), *self._index(batch)
+
+    def _frame(self, file: _File, content: bytes, items: int, lowest: int, highest: int, first: bytes) -> None:
+        if self._facts.kind is ObjectClass.ENTRIES:
+            self._plain.update(content)
         offset = self._seal.size
         sealed = self._seal.frame(pack(content))
-        self._frames.append(
-            FrameIndex(offset, len(sealed) - LENGTH_SIZE, len(content), len(batch), lowest, highest, first)
-        )
-        return sealed
+        self._frames.append(FrameIndex(offset, len(sealed) - LENGTH_SIZE, len(content), items, lowest, highest, first))
+        self._put(file, sealed)
 
     def _footer(self) -> Footer:
         facts = self._facts
@@ -168,6 +173,28 @@ class _RunWriter(Generic[Item]):
             facts.vanished,
             tuple(self._frames),
         )
+
+
+class _Behind:
+    """One thread that works behind the caller, in order: packing, sealing and hashing leave the interpreter free."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="backstay-run")
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Behind:
+        return self
+
+    def __exit__(self, kind: object, problem: object, trace: object) -> None:
+        self._thread.shutdown(cancel_futures=problem is not None)
+        while problem is None and self._waiting:
+            self._waiting.popleft().result()
+
+    def do(self, work: Callable[..., None], *arguments: object) -> None:
+        """Have `work` done; waits while too much is waiting, and raises what earlier work raised."""
+        self._waiting.append(self._thread.submit(work, *arguments))
+        while len(self._waiting) > _MOST_WAITING:
+            self._waiting.popleft().result()
 
 
 def _record_index(batch: list[StoredRecord]) -> tuple[int, int, bytes]:

@@ -134,9 +134,12 @@ class OpenedStore:
         if bucket is not None:
             yield from bucket.items()
 
-    def pages(self) -> Iterator[RecordPage]:
-        """All records in order, leaf by leaf, the tail's last: `hashkv.Pages`."""
-        yield from self._base_pages(b"")
+    def pages(self, start: Revision = _FROM_THE_START) -> Iterator[RecordPage]:
+        """All records in order, leaf by leaf, the tail's last: `hashkv.Pages`.
+
+        With `start` the pages that hold no later record are left out; the first one may hold earlier records too.
+        """
+        yield from self._base_pages(mvcc.encode_revision(mvcc.RevisionKey(start, 0)) if start else b"")
         yield from self._tail_pages()
 
     def records(self, start: Revision = _FROM_THE_START) -> Iterator[Record]:
