@@ -6,4 +6,3 @@ from typing import Final
 
 VERSION: Final = "3.7.3"
 CLUSTER_VERSION: Final = "3.7.0"
-STORAGE_VERSION: Final = "3.7.0"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from backstay.formats.schema import AlarmType
 from backstay.server.http.statistics import Durations
 from backstay.server.metered_disk import MeteredStoreDisk
+from backstay.server.release import CLUSTER_VERSION
 from backstay.server.running import StoreRunner
 
 
@@ -52,3 +53,6 @@ class StoreStatistics:
 
     def auth_is_enabled(self) -> bool:
         return self._runner.engine.state.access.enabled
+
+    def cluster_version(self) -> str:
+        return self._runner.handler.context.downgrade_target or CLUSTER_VERSION

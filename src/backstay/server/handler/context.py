@@ -37,6 +37,8 @@ class HandlerContext:
         options = engine.options
         self.answerer = Answerer(options.cluster_id, options.member_id, term)
         self.entries: list[bytes] = []
+        self.downgrade_target = ""
+        """`3.6.0` while a downgrade is under way: only said, since every release reads the directory as it is."""
         self._transport: Transport | None = None
         fixed = (protowire.int_field(1, options.cluster_id), protowire.int_field(2, options.member_id))
         self._header_start = b"".join(fixed) + b"\x18"

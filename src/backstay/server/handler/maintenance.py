@@ -44,8 +44,6 @@ class MaintenanceService:
     def __init__(self, context: HandlerContext, hashes: CompactionHashes) -> None:
         self._context = context
         self._hashes = hashes
-        self._downgrade = ""
-        """The target of a downgrade: only said, since every release reads the directory as it is."""
         self.answers: Mapping[Op, Answer] = {
             Op.ALARM: self.alarm,
             Op.STATUS: self.status,
@@ -72,7 +70,7 @@ class MaintenanceService:
         context, state = self._context, self._context.engine.state
         require_identity(state, context.identify(conn, token))
         sizes = context.hosting.sizes
-        index = state.consistent_index
+        index, target = state.consistent_index, context.downgrade_target
         return rpc.StatusResponse(
             header=context.header(),
             version=VERSION,
@@ -86,9 +84,11 @@ class MaintenanceService:
                 f"memberID:{each.member_id} alarm:{_ALARM_NAMES.get(each.kind, each.kind)}"
                 for each in sorted(state.alarms)
             ],
-            storageVersion=self._downgrade or f"{_MAJOR}.{_MINOR}.0",
+            storageVersion=target or f"{_MAJOR}.{_MINOR}.0",
             dbSizeQuota=effective_quota(context.engine.options.quota_bytes),
-            downgradeInfo=rpc.DowngradeInfo(enabled=bool(self._downgrade), targetVersion=self._downgrade),
+            downgradeInfo=rpc.DowngradeInfo(
+                enabled=bool(self._context.downgrade_target), targetVersion=self._context.downgrade_target
+            ),
         ).SerializeToString()
 
     def defragment(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
@@ -168,24 +168,24 @@ class MaintenanceService:
         require_administrator(self._context.engine.state, self._context.identify(conn, token))
         before = self._cluster_version
         if asked.action == rpc.DowngradeRequest.CANCEL:
-            self._downgrade = ""
+            self._context.downgrade_target = ""
         elif asked.action in (rpc.DowngradeRequest.VALIDATE, rpc.DowngradeRequest.ENABLE):
             target = self._check_target(asked.version)
             if asked.action == rpc.DowngradeRequest.ENABLE:
-                self._downgrade = target
+                self._context.downgrade_target = target
         else:
             raise Refused(UNKNOWN_METHOD)
         return rpc.DowngradeResponse(header=self._context.header(), version=before).SerializeToString()
 
     @property
     def _cluster_version(self) -> str:
-        return self._downgrade.rpartition(".")[0] or f"{_MAJOR}.{_MINOR}"
+        return self._context.downgrade_target.rpartition(".")[0] or f"{_MAJOR}.{_MINOR}"
 
     def _check_target(self, version: str) -> str:
         found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})(\.\d{1,9}(-[0-9A-Za-z.-]+)?)?", version)
         if found is None:
             raise Refused(BAD_DOWNGRADE_FORMAT)
-        if self._downgrade or (int(found[1]), int(found[2])) != (_MAJOR, _MINOR - 1):
+        if self._context.downgrade_target or (int(found[1]), int(found[2])) != (_MAJOR, _MINOR - 1):
             raise Refused(BAD_DOWNGRADE_TARGET)
         return f"{found[1]}.{found[2]}.0"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,12 +18,11 @@ from backstay.server.http.statistics import Statistics
 from backstay.server.identity import Identity
 from backstay.server.inbox import Inbox
 from backstay.server.listeners import Serves
-from backstay.server.release import CLUSTER_VERSION, STORAGE_VERSION, VERSION
+from backstay.server.release import VERSION
 from backstay.server.traffic import Traffic
 from backstay.server.transport import Conn, Peer
 
 ANYBODY = frozenset({"*"})
-_VERSION = f'{{"etcdserver":"{VERSION}","etcdcluster":"{CLUSTER_VERSION}","storage":"{STORAGE_VERSION}"}}'.encode()
 _COMMON_NAME_IGNORED = (
     "CommonName of client sending a request against gateway will be ignored and not used as expected\n"
 )
@@ -107,8 +107,15 @@ class HttpService:
         if path == "/readyz" or path.startswith("/readyz/"):
             return await self._health.ready(request)
         if path == "/version" and Serves.HTTP in visit.serves:
-            return Response(HTTPStatus.OK, JSON, _VERSION) if request.method == "GET" else only("GET")
+            return self._version() if request.method == "GET" else only("GET")
+        if path == "/debug/vars" and Serves.HTTP in visit.serves:
+            return Response(HTTPStatus.OK, JSON, json.dumps(dict(self._statistics.numbers())).encode())
         return not_found()
+
+    def _version(self) -> Response:
+        agreed = self._statistics.cluster_version()
+        body = f'{{"etcdserver":"{VERSION}","etcdcluster":"{agreed}","storage":"{agreed}"}}'
+        return Response(HTTPStatus.OK, JSON, body.encode())
 
     def _refusal(self, request: Request, visit: _Visit) -> Response | None:
         if not visit.is_secure:

@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from backstay.server.release import CLUSTER_VERSION
+
 
 class Durations:
     """A histogram: how many things took how long. `bounds` are upper ends in the metric's unit, ascending."""
@@ -49,6 +51,10 @@ class Statistics(Protocol):
         """Whether users have to say who they are."""
         ...
 
+    def cluster_version(self) -> str:
+        """What the cluster has agreed on: the version that a downgrade leads to while one is under way."""
+        ...
+
 
 class NoStatistics:
     """A store that counts nothing."""
@@ -64,3 +70,6 @@ class NoStatistics:
 
     def auth_is_enabled(self) -> bool:
         return False
+
+    def cluster_version(self) -> str:
+        return CLUSTER_VERSION
