@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from backstay.etcd.pb import kv_pb2
 from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats.requests import Request
+from backstay.server.handler.decoding import decode_txn
 from backstay.server.methods import Op
 from backstay.server.transport import StreamId
+from backstay.store.apply import apply_request
 from tests.unit.server.served import CONN, MEMBER, TERM, Served, grant_everything_to_root, log_in
 
 SLOW = 64 << 20
@@ -106,9 +109,15 @@ def test_fragments_stay_below_the_largest_message() -> None:
     whole.ask(Op.TXN, rpc.TxnRequest(success=operations[:7]), rpc.TxnResponse)
     (single,) = got(whole, big)
     assert not single.fragment and len(single.events) == 7
-    whole.handler.watching._fragment_bytes = 2 << 20
-    whole.ask(Op.TXN, rpc.TxnRequest(success=operations[:7]), rpc.TxnResponse)
-    parts = got(whole, big)
+    small = Served(max_request_bytes=(2 << 20) - (512 << 10))
+    narrow = small.open(Op.WATCH)
+    create(small, narrow, key=b"k", range_end=b"l", fragment=True)
+    small.engine.execute(decode_txn(rpc.TxnRequest(success=operations[:1])))
+    apply_request(small.engine.state, Request(decode_txn(rpc.TxnRequest(success=operations[:7])), 1))
+    small.engine.hub.publish(list(small.engine.state.records())[1:])
+    small.handler.settled()
+    first, *parts = got(small, narrow)
+    assert len(first.events) == 1
     assert [len(part.events) for part in parts] == [2, 2, 2, 1]
     assert [part.fragment for part in parts] == [True, True, True, False]
     assert {part.header.revision for part in parts} == {3}
@@ -187,3 +196,19 @@ def test_a_client_that_left_leaves_nothing_behind() -> None:
     served.handle((Op.CANCEL, CONN, None, stream, Op.WATCH, b""))
     served.put(b"a")
     assert not got(served, stream) and served.engine.hub.watcher_count == 0
+
+
+def test_a_stalled_client_still_hears_that_a_compaction_overtook_its_watcher() -> None:
+    served = Served()
+    stream = served.open(Op.WATCH)
+    served.put(b"a"), served.put(b"b"), served.put(b"a"), served.put(b"b"), served.put(b"a")
+    served.ask(Op.COMPACT, rpc.CompactionRequest(revision=5), rpc.CompactionResponse)
+    served.transport.backlog = SLOW
+    for key, start in ((b"a", 5), (b"b", 2)):
+        fields = rpc.WatchCreateRequest(key=key, start_revision=start)
+        served.handler.context.entries += served.handler(
+            [(Op.MESSAGE, CONN, None, stream, Op.WATCH, rpc.WatchRequest(create_request=fields).SerializeToString())]
+        )[1]
+    served.handler.settled()
+    responses = got(served, stream)
+    assert [(each.watch_id, each.compact_revision) for each in responses if not each.created] == [(0, 0), (1, 5)]

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backstay.etcd.pb import rpc_pb2 as rpc
-from backstay.formats import mvcc
-from backstay.formats.protowire import bytes_field, int_field, varint
-from backstay.server.handler.context import MESSAGE_ALLOWANCE, HandlerContext
+from backstay.server.handler.context import HandlerContext
+from backstay.server.handler.watch_messages import WatchMessages
 from backstay.server.transport import Conn, StreamId, Token
 from backstay.store.refusals import Refused
-from backstay.store.watching import Created, WatchBatch, Watcher, WatchEvent, WatchSpec, WatchStream
+from backstay.store.watching import Created, WatchBatch, Watcher, WatchSpec, WatchStream
 from backstay.store.watching.hub import Delivery
 
 SLOW_BYTES = 16 << 20
 
 _NOPUT, _NODELETE = rpc.WatchCreateRequest.NOPUT, rpc.WatchCreateRequest.NODELETE
-_FRAGMENT = b"\x38\x01"
 
 Sink = Callable[[WatchBatch], None]
 """Takes what a watcher of the handler's own is given. Must not change the store."""
@@ -49,7 +47,6 @@ class Watching:
         self._sinks: dict[WatchStream, Sink] = {}
         self._stalled: set[StreamId] = set()
         self._is_going_on = False
-        self._fragment_bytes = context.engine.options.max_request_bytes + MESSAGE_ALLOWANCE
 
     # --- the client's stream ---
 
@@ -162,7 +159,7 @@ class Watching:
         self.hand_out()
 
     def _send_all(self, deliveries: Iterable[Delivery]) -> None:
-        encoded: dict[tuple[bytes, int, bool, bool], bytes] = {}
+        messages = WatchMessages(self._context)
         late: set[Watcher] = set()
         for watcher, batch in deliveries:
             client = self._of_watched.get(watcher.stream)
@@ -170,57 +167,13 @@ class Watching:
                 sink = self._sinks.get(watcher.stream)
                 if sink is not None:
                     sink(batch)
-            elif not watcher.stream.is_stalled:
-                self._send(client, watcher, batch, encoded)
+            elif not watcher.stream.is_stalled or batch.compact_revision is not None:
+                waiting = 0
+                for message in messages.of(watcher, batch):
+                    waiting = self._context.transport.send(client.stream, message)
+                if waiting > SLOW_BYTES:
+                    client.watched.is_stalled = True
+                    self._stalled.add(client.stream)
             elif batch.events and watcher not in late:
                 late.add(watcher)
                 self._hub.fall_behind(watcher, batch.events[0].item.mod_revision)
-
-    def _send(
-        self,
-        client: _Client,
-        watcher: Watcher,
-        batch: WatchBatch,
-        encoded: dict[tuple[bytes, int, bool, bool], bytes],
-    ) -> None:
-        header = self._context.header_bytes(batch.revision)
-        start = bytes_field(1, header) + (int_field(2, watcher.watch_id) if watcher.watch_id else b"")
-        if batch.compact_revision is not None:
-            # The header of this one has no revision.
-            waiting = self._context.transport.send(
-                client.stream, start + b"\x20\x01" + int_field(5, batch.compact_revision)
-            )
-        else:
-            events = [_event(each, encoded) for each in batch.events]
-            waiting = 0
-            for part in self._parts(start, events) if watcher.spec.fragment else ((start, *events),):
-                waiting = self._context.transport.send(client.stream, b"".join(part))
-        if waiting > SLOW_BYTES:
-            client.watched.is_stalled = True
-            self._stalled.add(client.stream)
-
-    def _parts(self, start: bytes, events: list[bytes]) -> Iterable[tuple[bytes, ...]]:
-        """The events in as few messages as stay below the limit; all but the last say that they are fragments."""
-        part: list[bytes] = []
-        size = len(start)
-        for event in events:
-            if part and size + len(event) >= self._fragment_bytes:
-                yield start, _FRAGMENT, *part
-                part, size = [], len(start) + len(_FRAGMENT)
-            part.append(event)
-            size += len(event)
-        yield start, *part
-
-
-def _event(event: WatchEvent, encoded: dict[tuple[bytes, int, bool, bool], bytes]) -> bytes:
-    """Field 11 of a WatchResponse; many watchers see the same event, so it is encoded once."""
-    is_deletion, item, previous = event
-    name = (item.key, item.mod_revision, is_deletion, previous is None)
-    found = encoded.get(name)
-    if found is None:
-        body = b"\x08\x01" if is_deletion else b""
-        body += bytes_field(2, mvcc.encode_key_value(item))
-        if previous is not None:
-            body += bytes_field(3, mvcc.encode_key_value(previous))
-        found = encoded[name] = b"".join((b"\x5a", varint(len(body)), body))
-    return found

@@ -99,15 +99,26 @@ class WatchHub:
         if not records or not self._audience:
             return
         chosen: dict[Watcher, list[WatchEvent]] = {}
-        for revision, item in records:
-            for watcher in self._audience.of(item.key):
-                if watcher.next_revision <= revision.main and watcher.wants(item.key, is_deletion=revision.tombstone):
-                    chosen.setdefault(watcher, []).append(self._event(watcher, revision, item))
         main = Revision(records[0].revision.main)
+        for revision, item in records:
+            shown: dict[
+                bool, WatchEvent
+            ] = {}  # the two ways in which a change is seen: with what was before, and without
+            for watcher in self._audience.of(item.key):
+                if watcher.next_revision <= main and watcher.wants(item.key, is_deletion=revision.tombstone):
+                    previous = watcher.spec.previous
+                    if previous not in shown:
+                        shown[previous] = self._event(revision, item, previous=previous)
+                    chosen.setdefault(watcher, []).append(shown[previous])
+        batches: dict[tuple[int, ...], WatchBatch] = {}  # watchers that see the same share one batch
         for watcher, events in chosen.items():
             watcher.is_quiet = False
             watcher.next_revision = main + 1
-            self._ready.append((watcher, WatchBatch(main, tuple(events))))
+            same = tuple(map(id, events))
+            batch = batches.get(same)
+            if batch is None:
+                batch = batches[same] = WatchBatch(main, tuple(events))
+            self._ready.append((watcher, batch))
 
     def forget_backlogs(self) -> None:
         """History was dropped from memory: what the watchers that catch up had looked up may be gone."""
@@ -192,16 +203,16 @@ class WatchHub:
                 revision, key = backlog.pop()
                 if watcher.wants(key, is_deletion=revision.tombstone):
                     item = KeyValue(key) if revision.tombstone else self._state.record(revision)
-                    events.append(self._event(watcher, revision, item))
+                    events.append(self._event(revision, item, previous=watcher.spec.previous))
             revisions += len(events) > before
             watcher.next_revision = main + 1
         return events
 
-    def _event(self, watcher: Watcher, revision: RevisionKey, item: KeyValue) -> WatchEvent:
+    def _event(self, revision: RevisionKey, item: KeyValue, *, previous: bool) -> WatchEvent:
         main = revision.main
         shown = KeyValue(item.key, mod_revision=main) if revision.tombstone else item
-        previous = None
+        before = None
         is_creation = not revision.tombstone and item.create_revision == main
-        if watcher.spec.previous and not is_creation and main - 1 >= self._state.compact_revision:
-            previous = self._state.read(item.key, Revision(main - 1))
-        return WatchEvent(revision.tombstone, shown, previous)
+        if previous and not is_creation and main - 1 >= self._state.compact_revision:
+            before = self._state.read(item.key, Revision(main - 1))
+        return WatchEvent(revision.tombstone, shown, before)
