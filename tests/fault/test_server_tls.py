@@ -45,7 +45,7 @@ async def _https(served: Served, context: ssl.SSLContext, data: bytes = HEALTH) 
     serial = writer.get_extra_info("peercert")["serialNumber"]
     writer.write(data)
     answer = await reader.read()
-    writer.close()
+    writer.transport.abort()
     return chosen, answer, serial
 
 
@@ -204,7 +204,7 @@ def test_ciphers_of_tls_1_2_can_be_chosen(certificates: Certificates) -> None:
         async with serving(listeners=[certificates.listener(**more)]) as served:
             _, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=_context(certificates))
             assert writer.get_extra_info("cipher")[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
-            writer.close()
+            writer.transport.abort()
             other = _context(certificates)
             other.maximum_version = ssl.TLSVersion.TLSv1_2
             other.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
