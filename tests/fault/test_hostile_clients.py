@@ -433,7 +433,8 @@ def test_a_port_for_one_thing_serves_nothing_else() -> None:
     on_a_loop(story)
 
 
-def test_plaintext_on_a_port_for_tls_gets_nothing(tmp_path: Path) -> None:
+def test_plaintext_on_a_port_for_tls_gets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "HANDSHAKE_SECONDS", 0.5)
     certificates = Certificates.make(tmp_path)
 
     async def story() -> None:
