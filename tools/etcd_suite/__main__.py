@@ -3,6 +3,7 @@
 --server etcd|backstay   only this column         --package common|e2e      --form published|one-member
 --tests REGEX            only these tests         --again failed|all        run them again
 --write                  put the table into docs/compatibility.md
+--robustness N           instead: random traffic and kill -9, N times four kinds of traffic
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ def main(arguments: list[str]) -> int:
     except building.CannotBuild as problem:
         sys.stderr.write(f"etcd-suite: {problem}\n")
         return 2
+    if asked.robustness:
+        with running.only_one(suite.place):
+            return robustness(suite, asked.server or "backstay", asked.robustness)
     with running.only_one(suite.place):
         for server in running.SERVERS:
             for package in building.PACKAGES:
@@ -52,6 +56,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--form", choices=building.FORMS)
     parser.add_argument("--tests", type=re.compile, default=re.compile(""), metavar="REGEX")
     parser.add_argument("--again", choices=("failed", "all"))
+    parser.add_argument(
+        "--robustness", type=int, default=0, metavar="N", help="run the robustness tests N times instead"
+    )
     parser.add_argument("--write", action="store_true", help="put the table into docs/compatibility.md")
     return parser.parse_args(arguments)
 
@@ -68,6 +75,19 @@ def run_all(suite: building.Suite, package: str, form: str, server: str, asked: 
         counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted(set(outcomes)))
         seconds = sum(case.seconds for case in result.cases)
         say(f"{server} {package} {form} [{number}/{len(names)}] {name}: {counts} ({seconds:.1f} s)")
+
+
+def robustness(suite: building.Suite, server: str, times: int) -> int:
+    """Random traffic and a kill, `times` over; 1 when any run fails. Reports of failures stay beside the results."""
+    runner, failed = Runner(suite, *building.ROBUSTNESS, server), 0
+    for number in range(1, times + 1):
+        result = runner.run("TestRobustnessExploratory", only="/.*/ClusterOfSize1")
+        wrong = [case.name for case in result.cases if case.outcome in (FAILED, TIMED_OUT)]
+        failed += bool(wrong)
+        say(
+            f"{server} robustness [{number}/{times}]: {len(result.cases) - len(wrong)} passed, {len(wrong)} failed {wrong or ''}"
+        )
+    return 1 if failed else 0
 
 
 def is_due(known: Result | None, again: str | None) -> bool:

@@ -102,21 +102,27 @@ class Runner:
         """What earlier runs have given."""
         return load(self._results)
 
-    def run(self, test: str, skipped: Iterable[str] = ()) -> Result:
-        """Run one test without the cases named in `skipped`, and keep the result."""
+    def run(self, test: str, skipped: Iterable[str] = (), only: str = "") -> Result:
+        """Run one test without the cases named in `skipped`, or only those that match `only`, and keep the result."""
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self.log_of(test)
         with self._workplace() as (directory, journal):
-            command = [str(self._binary), "-test.v", "-test.run", f"^{test}$", f"-test.timeout={TEST_SECONDS}s"]
+            command = [str(self._binary), "-test.v", "-test.run", f"^{test}${only}", f"-test.timeout={TEST_SECONDS}s"]
             if pattern := "|".join("/".join(f"^{re.escape(part)}$" for part in case.split("/")) for case in skipped):
                 command += ["-test.skip", pattern]
             command += ["-bin-dir", str(directory.parent / "bin"), "-cert-dir", str(self._suite.fixtures)]
             if self._package == "e2e" and (last := _last_release()) is not None:
                 command += ["-bin-last-release", str(last)]
             begun = time.monotonic()
+            environment = {**os.environ, "RESULTS_DIR": str(directory)}  # where the robustness tests put their reports
             with log.open("wb") as output:
                 process = subprocess.Popen(
-                    command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                    command,
+                    cwd=directory,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
                 )
                 try:
                     process.wait(TEST_SECONDS + GRACE_SECONDS)
