@@ -6,6 +6,7 @@ Every handover compares HashKV: what the directory promises when nobody runs is 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from backstay import errors
 from backstay.errors import BackstayError
-from backstay.etcd import Client, ConnectionOptions, Credentials
+from backstay.etcd import Client, ConnectionOptions, Credentials, Operation
 from backstay.etcd.results import Permission, PermissionType
 from backstay.formats.hashkv import rule_of
 from backstay.snapshot.hash import HashKV, hash_kv_of
@@ -130,6 +131,44 @@ def test_nothing_is_lost_between_backstay_and_etcd_when_both_are_killed(
             assert alice.kv.range(b"key-01").count == 1
     finally:
         etcd.kill()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("version", peers.VERSIONS)
+def test_a_directory_changes_hands_again_and_again(version: str, start_backstay: StartEtcd, tmp_path: Path) -> None:
+    chance = random.Random(version)
+    release = peers.peer(version)
+    server = start_backstay(release, tmp_path / "data", extra_args=OFTEN)
+    assert isinstance(server, BackstayServer)
+    promised = load_and_kill(server, "0")
+    etcd = server.as_etcd()
+    try:
+        for number in range(1, 25):
+            process, rule = chance.choice([(server, "3.7.3"), (etcd, version)])
+            takes_over(process, rule, promised)
+            with client_of(process) as client:
+                shake(client, chance)
+            promised |= load_and_kill(process, str(number), writes=chance.randint(1, 200))
+    finally:
+        etcd.kill()
+
+
+def shake(client: Client, chance: random.Random) -> None:
+    """What a log holds beside puts: leases, transactions, deletions of ranges, compactions."""
+    lease = client.lease.grant(chance.randint(60, 9000)).lease_id
+    for number in range(chance.randint(0, 40)):
+        key = b"shaken-%02d" % chance.randrange(60)
+        operations = (
+            Operation.put(key, b"%d" % number, lease=lease if number % 2 else 0),
+            Operation.delete_range(b"gone"),
+        )
+        client.kv.txn((), operations)
+    client.kv.delete_range(b"shaken-2", range_end=b"shaken-4")
+    if chance.random() < 0.5:
+        client.lease.revoke(lease)
+    revision = client.kv.put(b"gone", b"soon").header.revision
+    if chance.random() < 0.5:
+        client.kv.compact(chance.randint(revision - 20, revision), physical=chance.random() < 0.5)
 
 
 @pytest.mark.parametrize("version", releases("3.4.23", "3.6.16"))
