@@ -1,7 +1,7 @@
 """When a checkpoint is made, and the thread that makes it.
 
     due        snapshot_count entries since the last, but no oftener than a twentieth of the time is spent on it, for what
-               it writes is the whole store; or LOG_BYTES of log, for that is memory too
+               it writes is the whole store; or as much log as is a tenth of the quota, for that is memory too
     start      on the store's thread: the plan; then on the checkpoint's thread: the child, the swap, the log cut
     finish     on the store's thread: the new base is adopted
 
@@ -20,8 +20,10 @@ from backstay.errors import BackstayError
 from backstay.store.durable import DurableStore, adopt, plan_checkpoint, run_checkpoint, snapshot_file
 from backstay.store.durable.checkpoint import BuiltBase, CheckpointPlan, ChildBuilder
 
-LOG_BYTES = 256 << 20
+_LOG_BYTES = 256 << 20
 """Log, and about as much memory, that may lie above the base before a checkpoint is due whatever the count."""
+_QUOTA_SHARE = 10
+_LEAST_LOG_BYTES = 1 << 20
 _SHARE_OF_TIME = 20
 _RETRY_SECONDS = 60.0
 
@@ -33,10 +35,12 @@ _log = logging.getLogger(__name__)
 class Checkpointing:
     """The checkpoints of one store."""
 
-    def __init__(self, store: DurableStore, clock: Clock, snapshot_count: int) -> None:
+    def __init__(self, store: DurableStore, clock: Clock, snapshot_count: int, quota: int) -> None:
         self._store = store
         self._clock = clock
         self._snapshot_count = snapshot_count
+        # What a compaction has freed is space again after the next checkpoint only: a tight quota asks for more of them.
+        self._log_bytes = max(_LEAST_LOG_BYTES, min(_LOG_BYTES, quota // _QUOTA_SHARE or _LOG_BYTES))
         self._entries = max(0, store.state.consistent_index - store.base_index)
         self._bytes = sum(len(item.key) + len(item.value) for _, item in store.state.records())
         self._plan: CheckpointPlan | None = None
@@ -67,7 +71,7 @@ class Checkpointing:
             return True
         now = self._clock.monotonic()
         counted = self._entries >= self._snapshot_count and now >= self._leisure_until
-        return (counted or self._bytes >= LOG_BYTES) and now >= self._retry_at
+        return (counted or self._bytes >= self._log_bytes) and now >= self._retry_at
 
     def wrote(self, entries: int, size: int) -> None:
         """So much was submitted to the journal."""

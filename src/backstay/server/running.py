@@ -111,7 +111,7 @@ class StoreRunner:
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="worker")
         self._checkpointing: Checkpointing | None = None
         if store is not None:
-            self._checkpointing = Checkpointing(store, clock, options.snapshot_count)
+            self._checkpointing = Checkpointing(store, clock, options.snapshot_count, self.engine.quota)
         self._base_size = file.stat().st_size
         self.engine.size = self.sizes.total
 

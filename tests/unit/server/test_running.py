@@ -253,3 +253,20 @@ def test_a_view_of_a_backup_serves_its_keys_and_its_file(tmp_path: Path) -> None
     assert b"".join(body.blob for body in bodies[:-1]) == file.read_bytes()
     assert view.runner.numbers.is_read_only and schema.KEY in database.buckets()
     view.runner.close()
+
+
+def test_space_that_a_compaction_freed_counts_again_under_a_tight_quota(tmp_path: Path) -> None:
+    clock = HandClock()
+    tight = RunningOptions(quota_bytes=8 << 20)
+    running = Running(open_runner(tmp_path / "data", tight, clock=clock, random=random.Random(1)), clock)
+    engine, store, checkpointing = running.runner.engine, running.runner.store, running.runner._checkpointing
+    assert store is not None and checkpointing is not None
+    for number in range(23):
+        assert isinstance(running.put(b"k", bytes(400_000)), int), f"put {number}"
+        compaction = rpc.CompactionRequest(revision=engine.state.revision).SerializeToString()
+        running.handle((Op.COMPACT, CONN, None, compaction, NUMBER))
+        before = store.base_index
+        running.tick()
+        if checkpointing.is_due:
+            running.until(lambda before=before: store.base_index > before)  # type: ignore[misc]
+    running.runner.close()
