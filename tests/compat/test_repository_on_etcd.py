@@ -76,6 +76,12 @@ def test_every_point_of_a_living_etcd_comes_back(
     etcd.stop()
     capsys.readouterr()
     assert run(["verify", str(place), "--all", "--level", "rebuilt", "-i", str(kit)], environment) == 0
+    drilled = ["verify", str(place), "--level", "drilled", "--etcd", str(etcd_peer.etcd), "-i", str(kit), "-o", "json"]
+    capsys.readouterr()
+    assert run([*drilled, "--quiet"], environment) == 0
+    out = json.loads(capsys.readouterr().out)
+    assert [each["reached"] for each in out["points"]] == ["drilled"]
+    assert etcd_peer.version in out["points"][0]["server"]
     for number, (identifier, saved, _, _) in enumerate(points):
         restored = tmp_path / f"restored-{number}.db"
         assert (

@@ -35,5 +35,6 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.doctor.checks.space",
     "backstay.doctor.checks.sync_latency",
     "backstay.doctor.check",
+    "backstay.jobs.points.drill",
     "backstay.jobs.points.verify",
 )

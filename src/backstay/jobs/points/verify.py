@@ -5,6 +5,7 @@
     authentic   signatures and chains are right, every frame opens under its key
     coherent    records parse and merge, no revision is missing, every digest is the recorded one
     rebuilt     the canonical file, built into nothing, is the recorded one: its pages, HASH, HashKV
+    drilled     a real etcd was started on the restored file and agreed (`drill`, by whoever has an etcd)
 
 A run that several points need is read once for each level. What is found about a point is a finding; only the storage's
 own failures are raised, because they say nothing about the backup.
@@ -15,11 +16,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backstay import errors, findings
 from backstay.findings import Finding, Severity
+from backstay.jobs.drill import DrillReport
+from backstay.jobs.points.drill import failed, finding_of
 from backstay.jobs.points.rebuild import rebuild
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue
@@ -68,17 +71,26 @@ OBJECTS_UNUSED = findings.declare(
     "nothing; the sweep removes them when they are old enough",
 )
 
+DRILLED = "drilled"
+Drill = Callable[[PointReader], DrillReport]
+
 _DAMAGE = (errors.OBJECT_DAMAGED, errors.OBJECT_MISSING, errors.CHAIN_BROKEN, errors.SIGNATURE_WRONG)
 
 
 @dataclass(frozen=True, slots=True)
 class PointVerification:
-    """One point: the level it reached, what was asked for, and what kept it from more."""
+    """One point: the level it reached, what was asked for, and what kept it from more. `server` is who was asked."""
 
     manifest: Manifest
     reached: Level
     wanted: Level
     findings: tuple[Finding, ...]
+    server: str = ""
+
+    @property
+    def level(self) -> str:
+        """The level reached, `drilled` included."""
+        return DRILLED if self.server and not self.findings else str(self.reached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +115,12 @@ def verify(
     spill: Path,
     entropy: Entropy,
     progress: Progress,
+    drill: Drill | None = None,
 ) -> RepositoryVerification:
-    """Verify `points` up to `level`. Raises the storage's own errors."""
+    """Verify `points` up to `level`, and drill those that come through where `drill` is given.
+
+    Raises the storage's own errors.
+    """
     listed = {blob.name: blob.size for prefix in (names.RUNS, names.KEYS) for blob in repository.store.list(prefix)}
     verifier = _Verifier(repository, listed, spill, entropy, progress)
     found = [POINT_UNAUTHENTIC.at(problem.where or problem.what, str(problem)) for problem in catalogue.damage]
@@ -113,7 +129,23 @@ def verify(
     if unused and not catalogue.damage:
         total = sum(listed[name] for name in unused)
         found.append(OBJECTS_UNUSED.at("repository", f"{len(unused)} objects, {total} bytes"))
-    return RepositoryVerification(tuple(verifier.verify(each, level) for each in points), tuple(found))
+    verified = [verifier.verify(each, level) for each in points]
+    if drill is not None:
+        verified = [_drilled(repository, each, drill) for each in verified]
+    return RepositoryVerification(tuple(verified), tuple(found))
+
+
+def _drilled(repository: Repository, verified: PointVerification, drill: Drill) -> PointVerification:
+    if verified.reached < Level.REBUILT:
+        return verified
+    try:
+        report = drill(PointReader(repository, verified.manifest))
+    except errors.BackstayError as problem:
+        if problem.kind not in (errors.ETCD_DOES_NOT_START, errors.POINT_UNPROVEN, errors.SOURCE_UNSOUND):
+            raise
+        return replace(verified, findings=(failed(problem, verified.manifest.where),))
+    found = finding_of(report, verified.manifest.where)
+    return replace(verified, findings=() if found is None else (found,), server=report.server)
 
 
 class _Verifier:
