@@ -20,7 +20,7 @@ _DISK = doubling(0.001, 14)
 _LONG = doubling(0.1, 13)
 _HASH = doubling(0.01, 15)
 _LEASE = doubling(1.0, 24)
-_PAUSE = doubling(1.0, 12)
+_PAUSE = doubling(1.0, 13)
 _WHOLE = doubling(100.0, 14)
 
 
@@ -54,7 +54,9 @@ METRICS: tuple[Metric, ...] = (
     _histogram("etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds", "Steps of compactions.", _PAUSE),
     _histogram("etcd_debugging_mvcc_db_compaction_total_duration_milliseconds", "Whole compactions.", _WHOLE),
     _counter("etcd_debugging_mvcc_events_total", "Events sent to watchers."),
-    _histogram("etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds", "Pauses for the index.", _PAUSE),
+    _histogram(
+        "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds", "Pauses for the index.", doubling(0.5, 14)
+    ),
     _gauge("etcd_debugging_mvcc_keys_total", "Keys that exist."),
     _gauge("etcd_debugging_mvcc_pending_events_total", "Events that wait to be sent."),
     _gauge("etcd_debugging_mvcc_slow_watcher_total", "Watchers that are behind."),
@@ -102,7 +104,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("etcd_server_slow_read_indexes_total", "Reads that waited long for their turn."),
     _gauge("etcd_server_snapshot_apply_in_progress_total", "1 while a snapshot of another member is taken over."),
     _histogram("etcd_snap_db_fsync_duration_seconds", "Syncs of received databases."),
-    _histogram("etcd_snap_db_save_total_duration_seconds", "Receiving of databases.", _LONG),
+    _histogram("etcd_snap_db_save_total_duration_seconds", "Receiving of databases.", doubling(0.1, 10)),
     _histogram("etcd_snap_fsync_duration_seconds", "Syncs of raft's snapshots."),
 )
 

@@ -14,6 +14,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 
@@ -138,9 +139,15 @@ def _histogram(name: str, durations: Durations) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
-        return str(int(value))
-    return repr(value)
+    """As Go writes the shortest form: plain from 0.0001 to below a million, else with an exponent."""
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return str(int(value)) if value == int(value) else repr(value)
+    _, digits, exponent = Decimal(repr(float(value))).normalize().as_tuple()
+    assert isinstance(exponent, int)  # it is finite
+    power = len(digits) - 1 + exponent
+    first, *rest = map(str, digits)
+    mantissa = f"{first}.{''.join(rest)}" if rest else first
+    return f"{'-' if value < 0 else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02}"
 
 
 def _escaped(text: str) -> str:
