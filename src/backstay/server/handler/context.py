@@ -8,6 +8,7 @@ from typing import Final
 from backstay.errors import FormatError
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import protowire
+from backstay.formats.membership import parse_object, read_text
 from backstay.formats.requests import Message
 from backstay.server import statuses
 from backstay.server.handler.hosting import Hosting, ServedMember
@@ -37,8 +38,6 @@ class HandlerContext:
         options = engine.options
         self.answerer = Answerer(options.cluster_id, options.member_id, term)
         self.entries: list[bytes] = []
-        self.downgrade_target = ""
-        """`3.6.0` while a downgrade is under way: only said, since every release reads the directory as it is."""
         self._transport: Transport | None = None
         fixed = (protowire.int_field(1, options.cluster_id), protowire.int_field(2, options.member_id))
         self._header_start = b"".join(fixed) + b"\x18"
@@ -76,6 +75,15 @@ class HandlerContext:
     def note_raised(self) -> None:
         """After a refusal: the alarm that it raised is an entry too, and its place is here."""
         self.entries += self.engine.take_raised()
+
+    @property
+    def downgrade_target(self) -> str:
+        """`3.6.0` while a downgrade is under way, else empty. Nothing else comes of it: every release reads the directory."""
+        try:
+            found = parse_object(self.engine.state.cluster.downgrade or b"{}", "downgrade")
+            return read_text(found.get("target-version"), "target-version") if found.get("enabled") is True else ""
+        except FormatError:
+            return ""  # what cannot be read asks for nothing
 
     def take_entries(self) -> list[bytes]:
         """The entries noted since the last call."""

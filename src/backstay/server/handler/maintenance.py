@@ -163,16 +163,17 @@ class MaintenanceService:
         return rpc.MoveLeaderResponse().SerializeToString()
 
     def downgrade(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
-        """Downgrade: nothing has to be done for it, so it is only said."""
+        """Downgrade: nothing has to be done for it but to note it, for the release that takes over says when it is over."""
         asked = rpc.DowngradeRequest.FromString(body)
-        require_administrator(self._context.engine.state, self._context.identify(conn, token))
+        identity = self._context.identify(conn, token)
+        require_administrator(self._context.engine.state, identity)
         before = self._cluster_version
         if asked.action == rpc.DowngradeRequest.CANCEL:
-            self._context.downgrade_target = ""
+            self._context.execute(requests.DowngradeInfoSet(enabled=False), identity)
         elif asked.action in (rpc.DowngradeRequest.VALIDATE, rpc.DowngradeRequest.ENABLE):
             target = self._check_target(asked.version)
             if asked.action == rpc.DowngradeRequest.ENABLE:
-                self._context.downgrade_target = target
+                self._context.execute(requests.DowngradeInfoSet(enabled=True, version=target), identity)
         else:
             raise Refused(UNKNOWN_METHOD)
         return rpc.DowngradeResponse(header=self._context.header(), version=before).SerializeToString()
