@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,8 @@ class Runner:
         """The directory that the test runs in, with what it expects beside it, and the shim's journal."""
         place = self._place / "work" / self._name
         directory, programs, journal = place / self._package, place / "bin", place / "starts"
+        if directory.exists():
+            shutil.rmtree(directory)  # some tests leave a store in the directory they run in
         for made in (directory, programs):
             made.mkdir(parents=True, exist_ok=True)
         for link, target in ((place / "fixtures", self._suite.fixtures), *self._programs(programs)):
