@@ -68,7 +68,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     "role grant-permission": (("r", "read", "k"), "Would permit the role r to read k."),
     "role revoke-permission": (("r", "k"), "Would take from the role r the permission for k."),
 }
-ELSEWHERE = ("snapshot save", "snapshot restore")
+ELSEWHERE = ("snapshot save", "snapshot restore", "make-mirror")
 """Commands that have --dry-run and tests of their own."""
 
 

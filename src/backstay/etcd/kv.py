@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import grpc
+
 from backstay.etcd import methods, requests, results
 from backstay.etcd.operations import Compare, Operation, SortOrder, SortTarget, txn_request
 from backstay.etcd.pb import rpc_pb2 as rpc
@@ -61,6 +63,27 @@ class KV:
         }
         request = requests.range_request(key, options)
         return results.range_of(self._caller.unary(methods.RANGE, request, timeout_seconds=timeout_seconds))
+
+    def stream_range(self, request: rpc.RangeRequest) -> rpc.RangeResponse:
+        """The answer to `request` as 3.7 streams it in pieces, put together: one too large for a message comes through.
+
+        Raises `REQUEST_REFUSED` on older releases.
+        """
+        return self._stream_range(request, may_renew_token=True)
+
+    def _stream_range(self, request: rpc.RangeRequest, *, may_renew_token: bool) -> rpc.RangeResponse:
+        method, whole = methods.RANGE_STREAM, rpc.RangeResponse()
+        stream = self._caller.stream(method, request, timeout_seconds=self._caller.options.seconds(method.deadline))
+        try:
+            for piece in stream:
+                whole.MergeFrom(piece.range_response)
+        except grpc.RpcError as problem:
+            if may_renew_token and self._caller.renew_token(problem, stream.link, stream.token):
+                return self._stream_range(request, may_renew_token=False)
+            raise self._caller.explain(problem, stream.link, method) from problem
+        finally:
+            stream.cancel()
+        return whole
 
     def get(self, key: bytes, *, revision: Revision | int = 0, serializable: bool = False) -> results.KeyValue | None:
         """One key, None when it does not exist at that revision."""

@@ -67,6 +67,9 @@ def _raw(data: bytes) -> bytes:
 
 
 RANGE = _method("KV/Range", rpc.RangeRequest, rpc.RangeResponse, repeatable=True)
+RANGE_STREAM = _method(
+    "KV/RangeStream", rpc.RangeRequest, rpc.RangeStreamResponse, repeatable=True, kind=Kind.SERVER_STREAM
+)
 PUT = _method("KV/Put", rpc.PutRequest, rpc.PutResponse)
 DELETE_RANGE = _method("KV/DeleteRange", rpc.DeleteRangeRequest, rpc.DeleteRangeResponse)
 TXN = _method("KV/Txn", rpc.TxnRequest, rpc.TxnResponse)

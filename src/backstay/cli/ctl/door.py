@@ -84,7 +84,7 @@ class Ctl:
         """A client of all endpoints that has logged in, closed at the end of the block."""
         _ = self.form  # a wrong one is refused before anything is sent
         with Client(self._options()) as client:
-            _log_in(client)
+            log_in(client)
             yield client
 
     @contextlib.contextmanager
@@ -176,7 +176,8 @@ def told(problem: errors.BackstayError) -> str:
     return told_by_etcd(problem) or str(problem)
 
 
-def _log_in(client: Client) -> None:
+def log_in(client: Client) -> None:
+    """Log in now; a refusal has an exit status of its own."""
     try:
         client.log_in()
     except errors.BackstayError as problem:

@@ -54,11 +54,12 @@ _TARGETS = {
 @flag("--count-only", help="Only say how many there are; needs `-w fields`.")
 @flag("--print-value-only", help="Write the values alone; only with `-w simple`.")
 @text("--consistency", default="l", help="l: linearizable, s: serializable, one member's own view.", metavar="l|s")
+@flag("--stream", help="Let etcd 3.7 send the answer in pieces.")
 @number("--min-mod-rev", help="Leave out keys that were changed before this revision.")
 @number("--max-mod-rev", help="Leave out keys that were changed after this revision.")
 @number("--min-create-rev", help="Leave out keys that were created before this revision.")
 @number("--max-create-rev", help="Leave out keys that were created after this revision.")
-def get(*, ctl: Ctl, words: tuple[str, ...], print_value_only: bool, **flags: Any) -> None:
+def get(*, ctl: Ctl, words: tuple[str, ...], print_value_only: bool, stream: bool, **flags: Any) -> None:
     """Print the key KEY with its value, or the keys of a range."""
     request = get_request(words, **flags)
     if flags["count_only"] and ctl.form is not EtcdFormat.FIELDS:
@@ -66,7 +67,7 @@ def get(*, ctl: Ctl, words: tuple[str, ...], print_value_only: bool, **flags: An
     if print_value_only and ctl.form is not EtcdFormat.SIMPLE:
         bad_arguments("print-value-only is only for `--write-out=simple`")
     with ctl.client() as client:
-        response = client.exchange(methods.RANGE, request)
+        response = client.kv.stream_range(request) if stream else client.exchange(methods.RANGE, request)
     ctl.show(range_answer(response, is_hex=ctl.is_hex, value_only=print_value_only))
 
 
@@ -187,8 +188,6 @@ def get_request(
     sort_target = _chosen(_TARGETS, sort_by, "bad sort target")
     if sort_target is SortTarget.KEY and sort_order is SortOrder.ASCEND:
         sort_order = SortOrder.NONE  # the order of keys; asked for by name the server would sort the whole range
-    elif sort_target is not SortTarget.KEY and sort_order is SortOrder.NONE:
-        sort_order = SortOrder.ASCEND
     return range_request(
         key,
         {

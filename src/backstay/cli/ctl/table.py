@@ -61,7 +61,12 @@ TABLE: tuple[Entry, ...] = (
     _entry("downgrade cancel", Section.CLUSTER, "Give up a downgrade", "ctl.maintenance:cancel_downgrade"),
     _entry("snapshot save", Section.CLUSTER, "Save a verified snapshot of a living etcd", "snapshot.save"),
     _entry("snapshot status", Section.CLUSTER, "Print hash, revision, keys and size, as etcd does", "snapshot.status"),
-    _entry("snapshot restore", Section.CLUSTER, "Make data directories of a new cluster from a snapshot", "snapshot.restore"),
+    _entry(
+        "snapshot restore",
+        Section.CLUSTER,
+        "Make data directories of a new cluster from a snapshot",
+        "snapshot.restore",
+    ),
     _entry("lock", Section.CONCURRENCY, "Hold a lock by name", "ctl.concurrency:lock"),
     _entry("elect", Section.CONCURRENCY, "Take part in an election, or watch one", "ctl.concurrency:elect"),
     _entry("auth enable", Section.AUTHENTICATION, "Switch authentication on", "ctl.authentication:enable"),
@@ -84,6 +89,7 @@ TABLE: tuple[Entry, ...] = (
     _entry(
         "role revoke-permission", Section.AUTHENTICATION, "Take a permission from a role", "ctl.roles:revoke_permission"
     ),
+    _entry("make-mirror", Section.UTILITY, "Keep the keys of this etcd in another one", "ctl.mirroring"),
     _entry("version", Section.UTILITY, "Print the release whose commands these are", "ctl.maintenance:version"),
 )
 
