@@ -1,4 +1,4 @@
-"""What HTTP serves, by path: the gateway, health, version, metrics. Word for word etcd's answers, refusals included."""
+"""What HTTP serves, by path: the gateway, health, version, metrics. Word for word etcd's answers, most refusals included."""
 
 from __future__ import annotations
 
@@ -168,10 +168,7 @@ def _host(header: str) -> str:
 
 def _unknown_host(host: str) -> str:
     return (
-        "\netcd received your request, but the Host header was unrecognized.\n\n"
-        "To fix this, choose one of the following options:\n"
-        "- Enable TLS, then any HTTPS request will be allowed.\n"
-        "- Add the hostname you want to use to the whitelist in settings.\n"
-        f'  - e.g. etcd --host-whitelist "{host}"\n\n'
-        'This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).\n'
+        f'backstay does not answer plain HTTP under the name "{host}".\n\n'
+        f"Use TLS, or let the name in with --host-whitelist={host}. Names are checked so that a web page cannot reach this\n"
+        "server through a name of its own that leads here (DNS rebinding).\n"
     )
