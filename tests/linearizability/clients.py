@@ -178,7 +178,8 @@ class _History:
                     self._read_stream(channel, watched, connection)
                 except grpc.RpcError as problem:
                     assert problem.code() in BROKEN, problem  # type: ignore[attr-defined]
-                    connection = self._wait_for_start(connection + 1)
+                    assert connection == 1, f"broken though nobody was killed: {problem}"
+                    connection = self._wait_for_start(2)
 
     def _read_stream(self, channel: grpc.Channel, watched: Watched, connection: int) -> None:
         asked: queue.SimpleQueue[rpc.WatchRequest | None] = queue.SimpleQueue()
