@@ -128,7 +128,7 @@ class StoreRunner:
             revision=state.revision,
             compact_revision=state.compact_revision,
             consistent_index=state.consistent_index,
-            keys=len(state.index),
+            keys=state.index.count(b"", None),
             records_above_base=state.record_count,
             leases=len(state.leases.granted),
             watchers=hub.watcher_count,

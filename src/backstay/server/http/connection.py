@@ -190,11 +190,11 @@ class HttpConnection(asyncio.Protocol):
             self.send(h11.EndOfMessage())
         self._close()
 
-    def send(self, event: h11.Event) -> None:
-        """Put an event of h11 on the wire."""
+    def send(self, *events: h11.Event) -> None:
+        """Put events of h11 on the wire, in one piece."""
         if self._transport is None or self._transport.is_closing():
             return
-        data = self._h11.send(event)
+        data = b"".join(self._h11.send(event) or b"" for event in events)
         if data:
             self._transport.write(data)
 
@@ -282,10 +282,10 @@ class _Exchange:
     def respond(self, response: Response) -> None:
         headers = _headers(response.headers, len(response.body))
         status = response.status
-        self._connection.send(h11.Response(status_code=status, headers=headers, reason=_phrase(status)))
-        if response.body and self.request.method != "HEAD":
-            self._connection.send(h11.Data(data=response.body))
-        self._connection.send(h11.EndOfMessage())
+        head = h11.Response(status_code=status, headers=headers, reason=_phrase(status))
+        has_body = response.body and self.request.method != "HEAD"
+        body = (h11.Data(data=response.body),) if has_body else ()
+        self._connection.send(head, *body, h11.EndOfMessage())
 
     def begin(self, status: int, headers: Headers) -> None:
         self._connection.send(h11.Response(status_code=status, headers=_headers(headers, None), reason=_phrase(status)))
