@@ -276,3 +276,39 @@ def test_a_host_without_its_key_may_not_back_up(desk: Desk) -> None:
     other = {"BACKSTAY_STATE_DIR": str(desk.directory / "other")}
     assert desk.run("backup", desk.place, "--from", path, **other) == 7
     assert "no key to sign" in desk.err
+
+
+def test_a_verification_is_a_dated_fact_and_the_longest_unverified_comes_first(desk: Desk) -> None:
+    desk.found()
+    cluster = small_history()
+    first = desk.back_up(cluster)
+    cluster.put(b"x", b"y")
+    second = desk.back_up(cluster)
+    assert [each["verified"] for each in desk.json("list", desk.place)] == [None, None]
+    desk.json("verify", desk.place, "-i", desk.key, "--at", second["id"])
+    desk.json("verify", desk.place, "-i", desk.key, "--at", second["id"], "--level", "intact")
+    known = {each["id"]: each["verified"] for each in desk.json("list", desk.place)}
+    assert known[first["id"]] is None
+    assert known[second["id"]]["level"] == "coherent"
+    assert known[second["id"]]["engine"].startswith("backstay ")
+    assert known[second["id"]]["by"]
+    verified = desk.json("verify", desk.place, "--all", "-i", desk.key)
+    assert [each["id"] for each in verified["points"]] == [first["id"], second["id"]]
+    assert desk.run("show", desk.place) == 0
+    assert "coherent 20" in desk.out
+    parts = [desk.json("verify", desk.place, "--all", "--level", "intact", "--subset", f"{n}/2") for n in (1, 2)]
+    assert sorted(each["id"] for part in parts for each in part["points"]) == sorted(known)
+    assert desk.run("verify", desk.place, "--subset", "3/2", "--all") == 2
+
+
+def test_a_fact_of_a_stranger_is_not_believed(desk: Desk) -> None:
+    desk.found()
+    desk.back_up(small_history())
+    desk.json("verify", desk.place, "-i", desk.key)
+    (fact,) = [path for path in (desk.place / "facts").rglob("*") if path.is_file()]
+    fact.write_bytes(fact.read_bytes().replace(b"coherent", b"drilled!"))
+    assert [each["verified"] for each in desk.json("list", desk.place)] == [None]
+    before = len(list((desk.place / "facts").rglob("*")))
+    desk.json("verify", desk.place, "-i", desk.key, "--record=false")
+    desk.json("verify", desk.place, "-i", desk.key, "--state-dir", desk.directory / "elsewhere")
+    assert len(list((desk.place / "facts").rglob("*"))) == before

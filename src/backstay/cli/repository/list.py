@@ -11,9 +11,10 @@ from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import Access, opened_repository, repository_options
-from backstay.cli.repository.rendering import SEALED, point_plain, time_plain
+from backstay.cli.repository.rendering import SEALED, Verified, point_plain, time_plain, verified_text
 from backstay.errors import ExitStatus
 from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.repository.facts import newest_by_point, read_facts
 from backstay.repository.manifest import Manifest, PointFacts
 from backstay.repository.repository import Repository
 from backstay.values import size_text
@@ -39,10 +40,11 @@ def command(*, repository: str, cluster: str, access: Access, output: Format, re
     with opened_repository(repository, access) as opened:
         catalogue = read_catalogue(opened)
         points = [each for each in catalogue.points if cluster in ("", each.cluster)]
-        known = [(each, readable_facts(opened, each)) for each in points]
+        verified = newest_by_point(read_facts(opened))
+        known = [(each, readable_facts(opened, each), verified.get(each.id)) for each in points]
     if not opened.is_sealed:
         reporting.warn("this repository is NOT encrypted")
-    show([point_plain(each, facts) for each, facts in known], output, lambda: _table(known))
+    show([point_plain(*each) for each in known], output, lambda: _table(known))
     for problem in catalogue.damage:
         raise problem
     return ExitStatus.OK
@@ -58,11 +60,11 @@ def readable_facts(repository: Repository, manifest: Manifest) -> PointFacts | N
         return None
 
 
-def _table(known: list[tuple[Manifest, PointFacts | None]]) -> str:
+def _table(known: list[tuple[Manifest, PointFacts | None, Verified]]) -> str:
     if not known:
         return "No backups yet."
     return columns(
-        ("ID", "TIME", "CLUSTER", "REVISION", "KEYS", "NEEDS", "TAGS"),
+        ("ID", "TIME", "CLUSTER", "REVISION", "KEYS", "NEEDS", "VERIFIED", "TAGS"),
         [
             (
                 each.id,
@@ -71,8 +73,9 @@ def _table(known: list[tuple[Manifest, PointFacts | None]]) -> str:
                 facts.revision if facts is not None else SEALED,
                 facts.keys if facts is not None else SEALED,
                 size_text(each.stored_bytes),
+                verified_text(verified),
                 ",".join(facts.tags) if facts is not None else "",
             )
-            for each, facts in known
+            for each, facts, verified in known
         ],
     )

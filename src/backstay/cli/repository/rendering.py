@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from backstay.cli.render.plain import Plain
+from backstay.repository.facts import Fact, PointFact
 from backstay.repository.manifest import Manifest, PointFacts
 from backstay.values import Revision, compaction_text, size_text
 
@@ -12,7 +13,11 @@ SEALED = "sealed"
 """What stands where an identity would be needed."""
 
 
-def point_plain(manifest: Manifest, facts: PointFacts | None) -> dict[str, Plain]:
+Verified = tuple[Fact, PointFact] | None
+"""The best that is known of a point's verification."""
+
+
+def point_plain(manifest: Manifest, facts: PointFacts | None, verified: Verified = None) -> dict[str, Plain]:
     """A point; `facts` is None where no identity opens them."""
     data: dict[str, Plain] = {
         "id": manifest.id,
@@ -22,6 +27,7 @@ def point_plain(manifest: Manifest, facts: PointFacts | None) -> dict[str, Plain
         "cluster": manifest.cluster,
         "stored_bytes": manifest.stored_bytes,
         "runs": [{"class": run.kind.label, "name": run.name, "size": run.size} for run in manifest.runs],
+        "verified": verified_plain(verified),
         "parent": None if manifest.parent is None else f"{manifest.parent.lineage}-{manifest.parent.sequence}",
     }
     if facts is None:
@@ -46,6 +52,19 @@ def point_plain(manifest: Manifest, facts: PointFacts | None) -> dict[str, Plain
         "source": dict(facts.source),
         "tags": list(facts.tags),
     }
+
+
+def verified_plain(verified: Verified) -> dict[str, Plain] | None:
+    """Level, date, who and with what; never one without the others."""
+    if verified is None:
+        return None
+    fact, point = verified
+    return {"level": point.level, "time": time_plain(fact.time), "by": fact.by, "engine": fact.engine}
+
+
+def verified_text(verified: Verified) -> str:
+    """The same in a few words."""
+    return "never" if verified is None else f"{verified[1].level} {verified[0].time:%Y-%m-%d}"
 
 
 def point_rows(manifest: Manifest, facts: PointFacts | None) -> list[tuple[str, object]]:

@@ -11,9 +11,10 @@ from backstay.cli.render.tables import columns, pairs
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.list import readable_facts
 from backstay.cli.repository.opened import Access, opened_repository, repository_options
-from backstay.cli.repository.rendering import point_plain, point_rows
+from backstay.cli.repository.rendering import point_plain, point_rows, verified_text
 from backstay.jobs.points.choose import LATEST, choose
 from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.repository.facts import newest_by_point, read_facts
 from backstay.values import size_text
 
 
@@ -35,5 +36,7 @@ def command(*, repository: str, at: str, cluster: str, access: Access, output: F
         points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
         point = choose(points, at, lambda each: facts_of(opened, each))
         facts = readable_facts(opened, point)
+        verified = newest_by_point(read_facts(opened)).get(point.id)
+    rows = [*point_rows(point, facts), ("Verified", verified_text(verified))]
     runs = columns(("CLASS", "SIZE", "OBJECT"), [(run.kind.label, size_text(run.size), run.name) for run in point.runs])
-    show(point_plain(point, facts), output, lambda: f"{pairs(point_rows(point, facts))}\n\n{runs}")
+    show(point_plain(point, facts, verified), output, lambda: f"{pairs(rows)}\n\n{runs}")

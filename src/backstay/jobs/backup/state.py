@@ -62,6 +62,10 @@ class WriterState:
         data = self._read(self._directory / "root")
         return tuple(data.decode().split()) if data is not None else ()
 
+    def has_signing_key(self) -> bool:
+        """Whether this host may sign anything."""
+        return (self._directory / "signing.key").exists()
+
     def signing_key(self) -> SigningKey:
         """The key of this host. Raises `SIGNING_KEY_INVALID`."""
         path = self._directory / "signing.key"
