@@ -1,7 +1,8 @@
 """Range and Put between protobuf and the tuples of the contract.
 
 Only these two cross decoded: they are most of what a store is asked. A request that says more than its tuple can hold (bounds
-of revisions, an unknown sort order) stays what it was, protobuf, and goes the way of every other call.
+of revisions, an unknown sort order), or whose answer may be long, stays what it was, protobuf, and goes the way of every
+other call.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ RANGE_REPLY_LENGTH = 4
 UNANSWERABLE: Status = (INTERNAL, "backstay: the answer is of a kind that the method does not have")
 SORT_ORDERS, SORT_TARGETS = 3, 5
 """How many values etcd's enumerations have."""
+LONGEST_HOT_RANGE = 1_000
+"""Keys. A longer answer may have to be made in pieces, between other calls, and only a call with a number can wait."""
 
 
 def decode_range(body: bytes, conn: Conn, token: Token) -> RangeCall | None:
@@ -52,6 +55,7 @@ def decode_range(body: bytes, conn: Conn, token: Token) -> RangeCall | None:
         or request.max_create_revision
         or not 0 <= order < SORT_ORDERS
         or not 0 <= target < SORT_TARGETS
+        or (request.range_end and not 0 < request.limit <= LONGEST_HOT_RANGE and not request.count_only)
     ):
         return None
     bits = order << SORT_ORDER_SHIFT | target << SORT_TARGET_SHIFT

@@ -21,6 +21,7 @@ from backstay.values import Revision
 
 MAIN_SHIFT = 64
 SUB_MASK = (1 << 63) - 1
+_WINDOW = 4_096
 _INSERT_AT_MOST = 8
 """More new keys than this are cheaper to sort in than to insert one by one."""
 
@@ -132,7 +133,15 @@ class KeyIndex:
     def keys(self, start: bytes, end: bytes | None) -> Iterator[bytes]:
         """Keys in [start, end) in order, dead ones too; `end` None means all from `start` on."""
         first, last = self._bounds(start, end)
-        return iter(self._keys[first:last])
+        if last - first <= _WINDOW:
+            return iter(self._keys[first:last])
+        return self._in_windows(first, last)
+
+    def _in_windows(self, first: int, last: int) -> Iterator[bytes]:
+        """For those who stop early. Must be read before the next key is added."""
+        keys = self._keys
+        for window in range(first, last, _WINDOW):
+            yield from keys[window : min(window + _WINDOW, last)]
 
     def _bounds(self, start: bytes, end: bytes | None) -> tuple[int, int]:
         self._settle()

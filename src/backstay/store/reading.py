@@ -79,6 +79,23 @@ def read_range(view: View, request: requests.Range) -> RangeAnswer:
     return RangeAnswer(view.revision, tuple(items), more, total)
 
 
+def is_in_key_order(request: requests.Range) -> bool:
+    """Whether the answer is the first keys of the range as they come, so that it can be read in pieces."""
+    by_key = request.sort_target == SortTarget.KEY and request.sort_order in (SortOrder.NONE, SortOrder.ASCEND)
+    return by_key and not request.count_only and not _filters(request)
+
+
+def read_piece(
+    view: View, within: KeyRange, at: Revision, limit: int, *, keys_only: bool
+) -> tuple[list[KeyValue], bytes | None]:
+    """The first `limit` keys inside `within` at a revision, and where to go on; None when nothing is left."""
+    keys = list(islice(view.keys(within, at), limit + 1))
+    items = [item for key in keys[:limit] if (item := view.read(key, at)) is not None]
+    if keys_only:
+        items = [item._replace(value=b"", lease=0) for item in items]
+    return items, keys[limit] if len(keys) > limit else None
+
+
 def _filters(request: requests.Range) -> bool:
     return bool(
         request.min_mod_revision

@@ -10,9 +10,12 @@ from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import requests
 from backstay.formats.protowire import bytes_field
 from backstay.formats.requests import decode_request, encode_request
+from backstay.server.handler.decoding import decode_range
+from backstay.server.handler.encoding import range_response
 from backstay.server.methods import Op
-from backstay.server.transport import COUNT_ONLY, KEYS_ONLY, PREV_KV, SORT_ORDER_SHIFT, SORT_TARGET_SHIFT
-from tests.unit.server.served import CLUSTER, MEMBER, TERM, Served
+from backstay.server.transport import COUNT_ONLY, KEYS_ONLY, PREV_KV, SORT_ORDER_SHIFT, SORT_TARGET_SHIFT, CallId
+from backstay.store.answers import RangeAnswer
+from tests.unit.server.served import CLUSTER, CONN, MEMBER, TERM, Served
 
 
 def update(key: bytes, mod_revision: int, value: bytes) -> rpc.TxnRequest:
@@ -221,3 +224,60 @@ def test_transactions_are_as_deep_as_operations_allow() -> None:
     assert Served().call(Op.TXN, nested(128)) == (3, "etcdserver: too many operations in txn request")
     too_deep = Served().call(Op.TXN, nested(20_000))
     assert isinstance(too_deep, tuple) and too_deep[0] == 13
+
+
+def _filled(count: int) -> Served:
+    served = Served()
+    for number in range(count):
+        served.put(b"%05d" % number, b"%d" % number)
+        if number % 3 == 0:
+            served.put(b"%05d" % number, b"again")
+    return served
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"limit": 1_200},
+        {"limit": 5_000},
+        {"keys_only": True},
+        {"revision": 1_500, "sort_order": 1},
+        {"revision": 2_000, "limit": 1_001},
+    ],
+    ids=str,
+)
+def test_a_long_range_read_in_pieces_is_the_range(asked: dict[str, int]) -> None:
+    served = _filled(2_500)
+    whole = rpc.RangeRequest(key=b"0", range_end=b"9", **asked)  # type: ignore[arg-type]
+    expected = served.engine.execute(decode_range(whole)).answer
+    (later,) = served.handle((Op.RANGE, CONN, None, whole.SerializeToString(), CallId(5)))
+    assert later is None
+    served.put(b"00000x", b"in between"), served.call(Op.DELETE_RANGE, rpc.DeleteRangeRequest(key=b"02000"))
+    served.run_posted()
+    reply = served.transport.answered[CallId(5)]
+    assert isinstance(reply, bytes) and isinstance(expected, RangeAnswer)
+    header = served.handler.context.header(expected.revision)
+    assert rpc.RangeResponse.FromString(reply) == range_response(header, expected)
+
+
+def test_a_long_range_that_a_compaction_overtakes_begins_again_or_is_refused() -> None:
+    served = _filled(2_500)
+    for number, revision in ((5, 0), (6, 3_000)):
+        asked = rpc.RangeRequest(key=b"0", range_end=b"9", revision=revision)
+        assert served.handle((Op.RANGE, CONN, None, asked.SerializeToString(), CallId(number))) == [None]
+    served.put(b"00000x", b"new")
+    newest = served.engine.state.revision
+    served.ask(Op.COMPACT, rpc.CompactionRequest(revision=newest), rpc.CompactionResponse)
+    served.run_posted()
+    assert served.transport.answered[CallId(6)] == (11, "etcdserver: mvcc: required revision has been compacted")
+    reply = served.transport.answered[CallId(5)]
+    assert isinstance(reply, bytes)
+    response = rpc.RangeResponse.FromString(reply)
+    assert (response.header.revision, response.count, len(response.kvs)) == (newest, 2_501, 2_501)
+
+
+def test_a_short_range_is_answered_at_once() -> None:
+    served = _filled(900)
+    response = served.ask(Op.RANGE, rpc.RangeRequest(key=b"0", range_end=b"9"), rpc.RangeResponse)
+    assert len(response.kvs) == response.count == 900 and not served.transport.posted

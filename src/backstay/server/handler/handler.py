@@ -100,6 +100,7 @@ class StoreHandler:
         event, conn, token, stream, method, body = call  # type: ignore[misc]
         if method <= _LAST_WITH_ONE_ANSWER:
             self._line.give_up(CallId(stream))
+            self._kv.long_ranges.give_up(CallId(stream))
             return
         handled = self._streams.get(method)
         if handled is None:

@@ -21,6 +21,7 @@ from backstay.server.handler.context import HandlerContext
 from backstay.server.handler.decoding import decode_delete, decode_range, decode_txn
 from backstay.server.handler.encoding import delete_response, encode_txn_response, put_response, range_response
 from backstay.server.handler.kubernetes_update import recognise_update
+from backstay.server.handler.long_range import LongRanges
 from backstay.server.handler.service import Answer, StreamMethod
 from backstay.server.methods import Op
 from backstay.server.transport import (
@@ -39,6 +40,7 @@ from backstay.server.transport import (
     Reply,
     Token,
 )
+from backstay.store import reading
 from backstay.store.answers import DeleteAnswer, PutAnswer, RangeAnswer, TxnAnswer
 
 
@@ -50,6 +52,7 @@ class KvService:
         self._hashes = hashes
         self._engine = context.engine
         self._access_of = context.engine.state
+        self.long_ranges = LongRanges(context)
         self._compactions: list[CallId] = []
         self._is_dropping = False
         self.answers: Mapping[Op, Answer] = {
@@ -97,10 +100,17 @@ class KvService:
         assert isinstance(answer, RangeAnswer)
         return answer.revision, list(answer.items), answer.more, answer.total
 
-    def range_raw(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
-        """A Range with revision bounds, or with options that no etcd knows."""
+    def range_raw(self, conn: Conn, token: Token, body: bytes, call: CallId) -> Reply:
+        """A Range over many keys, with revision bounds, or with options that no etcd knows."""
         asked = decode_range(rpc.RangeRequest.FromString(body))
-        answer = self._engine.execute(asked, self._context.identify(conn, token)).answer
+        identity = self._context.identify(conn, token)
+        if asked.range_end and reading.is_in_key_order(asked):
+            counted = requests.Range(asked.key, asked.range_end, revision=asked.revision, count_only=True)
+            total = self._engine.execute(counted, identity).answer
+            assert isinstance(total, RangeAnswer)
+            if self.long_ranges.begin(call, asked, total.total):
+                return None
+        answer = self._engine.execute(asked, identity).answer
         assert isinstance(answer, RangeAnswer)
         return range_response(self._context.header(answer.revision), answer).SerializeToString()
 
