@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from backstay import errors
 from backstay.repository import names
 from backstay.repository.manifest import BACKUP, Manifest, PointFacts, decode_manifest, open_facts
 from backstay.repository.repository import Repository, sha256_text
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,15 @@ class Catalogue:
 
     @property
     def points(self) -> tuple[Manifest, ...]:
-        """Every backup, oldest first."""
-        found = [each for lineage in self.lineages for each in lineage.manifests if each.kind == BACKUP]
-        return tuple(sorted(found, key=lambda each: (each.time, each.lineage, each.sequence)))
+        """Every backup, oldest first. In a lineage the sequence decides: a writer's clock may have gone back."""
+        found = []
+        for lineage in self.lineages:
+            latest = _NEVER
+            for each in lineage.manifests:
+                latest = max(latest, each.time)
+                if each.kind == BACKUP:
+                    found.append((latest, each.lineage, each.sequence, each))
+        return tuple(each[-1] for each in sorted(found, key=lambda each: each[:3]))
 
     @property
     def damage(self) -> tuple[errors.BackstayError, ...]:

@@ -1,6 +1,6 @@
 """What a writer remembers between backups: the head, the runs its next point goes on from, and which records there were.
 
-    line 1   JSON: repository, lineage, sequence, head, cluster, revision, compact_revision, based_at, runs, count
+    line 1   JSON: repository, lineage, sequence, head, cluster, revision, compact_revision, state digest, runs, count
     then     four arrays of `count` unsigned 64-bit big-endian numbers, in the order of revisions:
              main; sub * 2 + tombstone; 64 bits of the record's digest; 64 bits of SHA-256 of its key
     all      one zstd frame
@@ -51,6 +51,7 @@ class WriterMemory:
     head: str
     revision: int
     compact_revision: int
+    state_digest: str
     based_at: datetime
     base: RunReference
     chain: tuple[RunReference, ...]
@@ -70,6 +71,7 @@ def encode_memory(memory: WriterMemory) -> bytes:
         "head": memory.head,
         "revision": memory.revision,
         "compact_revision": memory.compact_revision,
+        "state_digest": memory.state_digest,
         "based_at": time_text(memory.based_at),
         "base": _run_fields(memory.base),
         "chain": [_run_fields(each) for each in memory.chain],
@@ -106,6 +108,7 @@ def decode_memory(data: bytes, where: str) -> WriterMemory:
             fields.text("head", names.SHA256),
             fields.number("revision", 1),
             fields.number("compact_revision", -1),
+            fields.text("state_digest", names.SHA256),
             fields.time("based_at"),
             _run(fields.object("base")),
             tuple(_run(each) for each in fields.objects("chain")),

@@ -71,15 +71,17 @@ class PointReader:
             yield from reader.entries()
 
     def _check_chain(self, readers: list[RunReader]) -> None:
-        """The runs lead from the base to the point's revision without a gap or an overlap."""
-        at = 0
+        """The runs lead from the base to the point's state without a gap or an overlap, each going on from the one before."""
+        at, state = 0, ""
         for number, reader in enumerate(readers):
             footer = reader.footer
             if footer.start != at or (number == 0) != (footer.kind is ObjectClass.BASE):
                 raise self._unproven(f"`{reader.name}` begins at revision {footer.start}, not {at}")
-            at = footer.end
-        if not readers or at > self.facts.revision:
-            raise self._unproven(f"its runs end at revision {at}, not {self.facts.revision}")
+            if footer.before != state:
+                raise self._unproven(f"`{reader.name}` goes on from another state than the run before it")
+            at, state = footer.end, footer.after
+        if at > self.facts.revision or state != self.facts.state_digest:
+            raise self._unproven(f"its runs end at revision {at} with another state than the point's")
 
     def _proven(
         self, records: Iterable[StoredRecord], wanted: str, what: str, *, with_tombstones: bool = True

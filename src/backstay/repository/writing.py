@@ -279,6 +279,7 @@ class _Pass:
             manifest.sha256,
             source.revision,
             source.compact_revision,
+            facts.state_digest,
             based_at,
             base,
             chain,
@@ -326,7 +327,7 @@ class _Delta(_Pass):
         chain, histories = memory.chain, memory.histories
         if newest.count or vanished:
             after = self._classification.state_digest
-            facts = RunFacts(ObjectClass.STATE, lineage, before, revision, "", after, vanished)
+            facts = RunFacts(ObjectClass.STATE, lineage, before, revision, memory.state_digest, after, vanished)
             chain += (self._run(newest, facts),)
         if others.count:
             run = self._run(others, RunFacts(ObjectClass.HISTORY, lineage, before, revision))

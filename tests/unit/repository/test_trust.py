@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -173,3 +174,23 @@ def test_a_repository_is_never_made_where_something_is() -> None:
     assert found is errors.REPOSITORY_EXISTS
     assert [each[0] for each in before] == [blob.name for blob in place.store.list()]
     assert kind_of(lambda: open_repository(MemoryStore(), ())) is errors.REPOSITORY_MISSING
+
+
+def test_a_clock_that_goes_back_does_not_make_an_old_point_the_newest() -> None:
+    place, cluster = Place(), small_history()
+    for hours in (5, 3, 4):
+        place.now = BEGIN + timedelta(hours=hours)
+        place.back_up(cluster)
+        cluster.put(b"more", b"1")
+    assert [each.sequence for each in place.catalogue().points] == [1, 2, 3]
+
+
+def test_a_run_of_another_state_does_not_fit_into_the_chain() -> None:
+    place, cluster = Place(), small_history()
+    place.back_up(cluster)
+    assert place.memory is not None
+    place.memory = replace(place.memory, state_digest="0" * 64)
+    cluster.put(b"more", b"1")
+    point = place.back_up(cluster).manifest
+    assert kind_of(lambda: list(place.reader(point).everything())) is errors.POINT_UNPROVEN
+    assert kind_of(lambda: list(place.reader(point).state())) is errors.POINT_UNPROVEN
