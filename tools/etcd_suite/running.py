@@ -173,10 +173,10 @@ class Runner:
 
 
 @contextmanager
-def only_one(place: Path) -> Iterator[None]:
-    """The suite uses fixed ports: a second run in the same network waits for the first."""
+def only_one(place: Path, column: str = "network") -> Iterator[None]:
+    """The suite uses fixed ports: a second run in the same network waits for the first, and so does one of the same column."""
     network = Path("/proc/self/ns/net").stat().st_ino if sys.platform.startswith("linux") else 0
-    with (place / f".lock-{network}").open("w") as lock:
+    with (place / f".lock-{network if column == 'network' else column}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
