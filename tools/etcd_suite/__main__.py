@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from itertools import product
 
 from tools.etcd_suite import building, running, table
 from tools.etcd_suite.running import FAILED, TIMED_OUT, Result, Runner
@@ -29,15 +30,11 @@ def main(arguments: list[str]) -> int:
         with running.only_one(suite.place):
             return robustness(suite, asked.server or "backstay", asked.robustness)
     with running.only_one(suite.place):
-        for server in running.SERVERS:
-            for package in building.PACKAGES:
-                for form in building.FORMS:
-                    if (
-                        asked.server in (None, server)
-                        and asked.package in (None, package)
-                        and asked.form in (None, form)
-                    ):
-                        run_all(suite, package, form, server, asked)
+        for server, package, form in product(running.SERVERS, building.PACKAGES, building.FORMS):
+            wanted = ((asked.server, server), (asked.package, package), (asked.form, form))
+            if all(asks in (None, column) for asks, column in wanted):
+                with running.only_one(suite.place, f"{package}-{form}-{server}"):
+                    run_all(suite, package, form, server, asked)
     report = table.Report.read(suite)
     if asked.write:
         table.write(report)
