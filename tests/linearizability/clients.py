@@ -42,7 +42,7 @@ BROKEN = {
 """Codes after which nobody knows whether the request was done."""
 RECONNECT_AT_ONCE = [
     ("grpc.initial_reconnect_backoff_ms", 20),
-    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20_000),  # as long may one attempt take
     ("grpc.max_reconnect_backoff_ms", 100),
     ("grpc.use_local_subchannel_pool", 1),
 ]
