@@ -168,11 +168,10 @@ def test_a_plaintext_repository_says_so_everywhere(desk: Desk) -> None:
     assert desk.run("init", desk.place, "--plaintext") == 0
     assert "NOT encrypted" in desk.err
     path = small_history().file(desk.directory / "a.db")
-    assert desk.run("backup", desk.place, "--from", path) == 0
-    assert "NOT encrypted" in desk.err
-    assert desk.run("list", desk.place) == 0
-    assert "NOT encrypted" in desk.err
-    assert desk.run("restore", desk.place, "--to", desk.directory / "out.db") == 0
+    out = desk.directory / "out.db"
+    for command in (["backup", "--from", path], ["list"], ["show"], ["verify"], ["check"], ["restore", "--to", out]):
+        assert desk.run(command[0], desk.place, *command[1:]) == 0
+        assert "NOT encrypted" in desk.err
 
 
 def test_no_repository_and_no_backup_have_statuses_of_their_own(desk: Desk) -> None:

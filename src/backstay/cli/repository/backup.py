@@ -81,11 +81,9 @@ def command(
     parent = scratch or Path(access.environment.get("TMPDIR") or tempfile.gettempdir())
     progress = reporting.watch()
     try:
-        with opened_repository(repository, access) as opened, backing_up.scratch(parent) as place:
+        with opened_repository(repository, access, reporting) as opened, backing_up.scratch(parent) as place:
             state = state_of(access, opened)
             state.pin(opened.description.root)
-            if not opened.is_sealed:
-                reporting.warn("this repository is NOT encrypted")
             with _opened_source(source, connection, place, progress, reporting) as (store, described, proven):
                 wish = BackupWish(cluster, described, tag)
                 if dry_run:

@@ -39,7 +39,7 @@ def command(*, repository: str, read_data: bool, access: Access, output: Format,
     """
     progress = reporting.watch()
     try:
-        with opened_repository(repository, access) as opened:
+        with opened_repository(repository, access, reporting) as opened:
             catalogue = read_catalogue(opened)
             verified = verify(
                 opened,

@@ -37,13 +37,11 @@ def command(*, repository: str, cluster: str, access: Access, output: Format, re
 
     Exits with 6 where the chain of signed manifests is broken; the points that can be believed are listed first.
     """
-    with opened_repository(repository, access) as opened:
+    with opened_repository(repository, access, reporting) as opened:
         catalogue = read_catalogue(opened)
         points = [each for each in catalogue.points if cluster in ("", each.cluster)]
         verified = newest_by_point(read_facts(opened))
         known = [(each, readable_facts(opened, each), verified.get(each.id)) for each in points]
-    if not opened.is_sealed:
-        reporting.warn("this repository is NOT encrypted")
     show([point_plain(*each) for each in known], output, lambda: _table(known))
     for problem in catalogue.damage:
         raise problem

@@ -25,6 +25,7 @@ from backstay.blobs import BlobStore, open_store, parse_location
 from backstay.blobs.retrying import RetryingStore
 from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
+from backstay.cli.reporting import Reporting
 from backstay.clock import SystemClock
 from backstay.crypto.slots import AgeIdentity, read_identities
 from backstay.durable import LocalDisk
@@ -94,10 +95,12 @@ def opened_store(location: str, environment: Mapping[str, str]) -> Iterator[Blob
 
 
 @contextmanager
-def opened_repository(location: str, access: Access) -> Iterator[Repository]:
+def opened_repository(location: str, access: Access, reporting: Reporting) -> Iterator[Repository]:
     """The repository at `location`, with the identities at hand, compared with what this host has seen of it."""
     with opened_store(location, access.environment) as store:
         repository = open_repository(store, access.identities())
+        if not repository.is_sealed:
+            reporting.warn("this repository is NOT encrypted: who reads the storage reads every Secret")
         state_of(access, repository).require_seen(repository)
         if access.passphrase:
             found = [

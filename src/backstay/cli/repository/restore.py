@@ -58,7 +58,7 @@ def command(
     """
     progress = reporting.watch()
     try:
-        with opened_repository(repository, access) as opened:
+        with opened_repository(repository, access, reporting) as opened:
             points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
             point = PointReader(opened, choose(points, at, lambda each: facts_of(opened, each)))
             plan = plan_restore(point, Path(target), is_directory=is_directory_target(target))

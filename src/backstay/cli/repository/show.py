@@ -32,7 +32,7 @@ from backstay.values import size_text
 @click.argument("repository", metavar="REPO")
 def command(*, repository: str, at: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> None:
     """Show one point of REPO: what it holds, what it came from, and the objects it needs."""
-    with opened_repository(repository, access) as opened:
+    with opened_repository(repository, access, reporting) as opened:
         points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
         point = choose(points, at, lambda each: facts_of(opened, each))
         facts = readable_facts(opened, point)

@@ -109,7 +109,7 @@ def command(
             password=password, disk=LocalDisk(), clock=SystemClock(), entropy=os.urandom, progress=progress,
         )  # fmt: skip
     try:
-        with opened_repository(repository, access) as opened:
+        with opened_repository(repository, access, reporting) as opened:
             catalogue = read_catalogue(opened)
             points = [each for each in catalogue.points if cluster in ("", each.cluster)]
             facts = read_facts(opened)
