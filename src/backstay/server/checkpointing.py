@@ -1,7 +1,8 @@
 """When a checkpoint is made, and the thread that makes it.
 
     due        snapshot_count entries since the last, but no oftener than a twentieth of the time is spent on it, for what
-               it writes is the whole store; or as much log as is a tenth of the quota, for that is memory too
+               it writes is the whole store; or as much log as half of the base (32 to 256 MiB, or a tenth of the
+               quota), for that is memory too
     start      on the store's thread: the plan; then on the checkpoint's thread: the child, the swap, the log cut
     finish     on the store's thread: the new base is adopted
 
@@ -22,6 +23,8 @@ from backstay.store.durable.checkpoint import BuiltBase, CheckpointPlan, ChildBu
 
 _LOG_BYTES = 256 << 20
 """Log, and about as much memory, that may lie above the base before a checkpoint is due whatever the count."""
+_SMALL_BASE_LOG_BYTES = 32 << 20
+"""The same while the base is small: up to there, half of the base."""
 _QUOTA_SHARE = 10
 _LEAST_LOG_BYTES = 1 << 20
 _SHARE_OF_TIME = 20
@@ -40,7 +43,7 @@ class Checkpointing:
         self._clock = clock
         self._snapshot_count = snapshot_count
         # What a compaction has freed is space again after the next checkpoint only: a tight quota asks for more of them.
-        self._log_bytes = max(_LEAST_LOG_BYTES, min(_LOG_BYTES, quota // _QUOTA_SHARE or _LOG_BYTES))
+        self._quota_bytes = max(_LEAST_LOG_BYTES, quota // _QUOTA_SHARE) if quota else _LOG_BYTES
         self._entries = max(0, store.state.consistent_index - store.base_index)
         self._bytes = sum(len(item.key) + len(item.value) for _, item in store.state.records())
         self._plan: CheckpointPlan | None = None
@@ -63,6 +66,11 @@ class Checkpointing:
         return self._bytes
 
     @property
+    def _most_bytes(self) -> int:
+        base = len(self._store.database.buffer)
+        return min(self._quota_bytes, _LOG_BYTES, max(_SMALL_BASE_LOG_BYTES, base // 2))
+
+    @property
     def is_due(self) -> bool:
         """Whether `start` should be called."""
         if self._plan is not None:
@@ -71,7 +79,7 @@ class Checkpointing:
             return True
         now = self._clock.monotonic()
         counted = self._entries >= self._snapshot_count and now >= self._leisure_until
-        return (counted or self._bytes >= self._log_bytes) and now >= self._retry_at
+        return (counted or self._bytes >= self._most_bytes) and now >= self._retry_at
 
     def wrote(self, entries: int, size: int) -> None:
         """So much was submitted to the journal."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backstay import errors
-from backstay.durable import durable_file
+from backstay.durable import Buffers, DurableFile, durable_file
 from backstay.errors import BackstayError
 from backstay.formats import bbolt, mvcc, schema
 from backstay.formats.bbolt import Database, layout
@@ -32,6 +32,7 @@ from backstay.values import NO_COMPACTION
 
 Item = tuple[bytes, bytes]
 
+_SYNC_EVERY_BYTES = 4 << 20
 _NICENESS = 10
 """Nobody waits for a checkpoint, but clients wait for the store beside it."""
 
@@ -57,11 +58,27 @@ def build_database(member: Path, index: int, target: Path, disk: StoreDisk) -> N
         state.finished_compaction = state.scheduled_compaction or state.finished_compaction
         with durable_file(disk, target, mode=FILE_MODE) as file:
             file.write([bytes(2 * layout.DEFAULT_PAGE_SIZE)])
-            built = bbolt.build(_buckets(database, state), file.write)
+            built = bbolt.build(_buckets(database, state), _Paced(file, disk).write)
             file.sync()
             file.write_at(built.meta_pages, 0)
     finally:
         unmap(database.buffer)
+
+
+class _Paced:
+    """Writes a file without letting much of it wait for the disk: the store's log is on the same one, and syncs often."""
+
+    def __init__(self, file: DurableFile, disk: StoreDisk) -> None:
+        self._file = file
+        self._disk = disk
+        self._synced = 0
+
+    def write(self, buffers: Buffers) -> None:
+        """Append `buffers`."""
+        self._file.write(buffers)
+        if self._file.size - self._synced >= _SYNC_EVERY_BYTES:
+            self._synced = self._file.size
+            self._disk.sync_data(self._file.descriptor)
 
 
 def _buckets(database: Database, state: StoreState) -> Iterator[tuple[bytes, Iterable[Item]]]:
