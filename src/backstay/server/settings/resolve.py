@@ -88,6 +88,7 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
         ),
         auto_compaction=_auto_compaction(texts),
         **_auth(texts, notices),
+        extensive_metrics=texts.text("metrics") == "extensive",
         serves_gateway=texts.switch("enable-grpc-gateway"),
         cors_origins=texts.words("cors") or ("*",),
         host_names=texts.words("host-whitelist") or ("*",),
@@ -98,6 +99,7 @@ def resolve(given: Mapping[str, Given]) -> Resolved:
         ),
         election_timeout_seconds=texts.number("election-timeout") / 1000,
         progress_interval_seconds=texts.seconds("watch-progress-notify-interval"),
+        slow_call_seconds=texts.seconds("warning-unary-request-duration"),
         waits_for_disk=not texts.switch("unsafe-no-fsync"),
     )
     return Resolved(settings, tuple(notices))

@@ -122,6 +122,7 @@ class ServerSettings:
     auth_token_options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     auth_token_seconds: int = 300
     bcrypt_cost: int = 10
+    extensive_metrics: bool = False
     serves_gateway: bool = True
     cors_origins: tuple[str, ...] = ("*",)
     host_names: tuple[str, ...] = ("*",)
@@ -129,5 +130,7 @@ class ServerSettings:
     log: LogSettings = field(default_factory=LogSettings)
     election_timeout_seconds: float = 1.0
     progress_interval_seconds: float = 10 * MINUTE
+    slow_call_seconds: float = 0.3
+    """Calls that take longer are logged; 0 is none."""
     waits_for_disk: bool = True
     """False is --unsafe-no-fsync."""

@@ -18,9 +18,9 @@ _NO_BBOLT = "the database is written by checkpoints, not by bbolt"
 _NO_SERVICE = "name the only member with --name and --initial-advertise-peer-urls"
 _NO_V2 = "etcd's v2 API went with 3.6"
 _NO_PROXY = "run real etcd's `etcd grpc-proxy` in front"
-_NO_TRACING = "scrape /metrics"
+_NO_TRACING = "scrape /metrics, or log slow requests with --warning-unary-request-duration"
 _NO_ROTATION = "log to stderr, which journald or the container runtime rotates"
-_NO_TIMES = "single calls are not timed; the waits for the disk are in /metrics"
+_NO_TIMES = "whole calls are timed instead"
 _A_GATE = "write it in --feature-gates"
 
 FEATURE_GATES = (
@@ -160,7 +160,7 @@ _AUTH = (
 
 _MONITORING = (
     Flag("enable-pprof", _SWITCH, "false", "Profiles of Go.", _ACCEPTED, "there is no Go runtime to profile"),
-    Flag("metrics", _TEXT, "basic", "How much is measured.", _ACCEPTED, "calls are counted, not timed, either way"),
+    Flag("metrics", _TEXT, "basic", "How much is measured: basic, or extensive with times of every call."),
     Flag("listen-metrics-urls", _URLS, "", "Where metrics and health are served too."),
     Flag("enable-distributed-tracing", _SWITCH, "false", "Trace requests.", _REFUSED, _NO_TRACING),
     Flag("distributed-tracing-address", _TEXT, "localhost:4317", "Of traces.", _ACCEPTED, _NO_TRACING),
@@ -189,7 +189,7 @@ _LOGGING = (
         _ACCEPTED,
         _NO_ROTATION,
     ),
-    Flag("warning-unary-request-duration", _DURATION, "300ms", "Log slow calls.", _ACCEPTED, _NO_TIMES),
+    Flag("warning-unary-request-duration", _DURATION, "300ms", "Calls that take longer are logged."),
 )
 
 _FEATURES = (
