@@ -22,7 +22,7 @@ from backstay.cli.reach import reach_aloud
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.answer import Answer
 from backstay.cli.reporting import Reporting
-from backstay.cli.settings import TRUE_WORDS, ConnectionSettings, resolve
+from backstay.cli.settings import TRUE_WORDS, ConnectionSettings
 from backstay.etcd.client import Client
 from backstay.etcd.connection import ConnectionOptions, Endpoint
 from backstay.etcd.methods import MEMBER_LIST, Method
@@ -54,7 +54,7 @@ class Ctl:
     dry_run: bool
 
     @classmethod
-    def of_running_command(cls, *, dry_run: bool) -> Ctl:
+    def of_running_command(cls, connection: ConnectionSettings, reporting: Reporting, *, dry_run: bool) -> Ctl:
         """What flags and variables say to the command that runs now."""
         flags = given_flags(click.get_current_context())
         environment = invocation.current().environment
@@ -63,13 +63,8 @@ class Ctl:
             said = [environment[variable] for variable in reversed(variables) if environment.get(variable)]
             return [otherwise, *said, *flags.get(name, ())][-1].removeprefix("=")
 
-        return cls(
-            resolve(flags, environment),
-            Reporting(quiet=flags.get("quiet", ("false",))[-1] == "true"),
-            last("output", _FORMAT_VARIABLES, EtcdFormat.SIMPLE.value),
-            last("hex", _HEX_VARIABLES, "false") in TRUE_WORDS,
-            dry_run,
-        )
+        form_name = last("output", _FORMAT_VARIABLES, EtcdFormat.SIMPLE.value)
+        return cls(connection, reporting, form_name, last("hex", _HEX_VARIABLES, "false") in TRUE_WORDS, dry_run)
 
     @property
     def form(self) -> EtcdFormat:

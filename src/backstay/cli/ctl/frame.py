@@ -1,4 +1,4 @@
-"""What the commands of `backstay ctl` share: the shape of a command and of the tree, and Go's words for wrong flags.
+"""What the commands of `backstay ctl` share: the shape of a command, and Go's words for wrong flags.
 
 A command module writes
 
@@ -15,49 +15,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from backstay import errors
 from backstay.cli.ctl.door import BAD_ARGUMENTS, Ctl, told_by_etcd
+from backstay.cli.ctl.tree import Integer, ctl_parameters
 from backstay.cli.failure import EtcdctlFailure
-from backstay.cli.groups import CommandBody, EtcdCommand, LazyGroup, Option, SwitchOption, etcd_command_of
-from backstay.cli.options import (
-    OUTPUT,
-    attach,
-    collecting,
-    connection_parameters,
-    dry_run_option,
-    reporting_parameters,
-    shared_parameters,
-    switch_option,
-)
+from backstay.cli.groups import CommandBody, EtcdCommand, Option, SwitchOption, etcd_command_of
+from backstay.cli.options import attach, connection_options, dry_run_option, reporting_options, switch_option
 from backstay.cli.render.etcdctl import go
-
-if TYPE_CHECKING:
-    IntegerType = click.ParamType[int]
-else:  # Older releases of click that we promise to work with have no type parameter here.
-    IntegerType = click.ParamType
+from backstay.cli.reporting import Reporting
+from backstay.cli.settings import ConnectionSettings
 
 NAME = "backstay ctl"
-FORMATS = "simple|json|table|fields|protobuf|yaml"
-
 flag = switch_option
-
-
-class Integer(IntegerType):
-    """What Go's flags take for a number of 64 bits."""
-
-    name = "int"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return go.integer(value, base=0)
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
 
 
 class CtlCommand(EtcdCommand):
@@ -92,27 +65,6 @@ class CtlCommand(EtcdCommand):
         return self.statuses.other if self.statuses is not None else 1
 
 
-class CtlGroup(LazyGroup):
-    """The tree below `ctl`. As in etcdctl, the beginning of a command's name is enough where it fits one command only."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found = super().get_command(ctx, cmd_name)
-        if found is not None or not cmd_name:
-            return found
-        fitting = [name for name in self.list_commands(ctx) if name.startswith(cmd_name)]
-        return super().get_command(ctx, fitting[0]) if len(fitting) == 1 else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
-            path = ctx.command_path
-            raise EtcdctlFailure(
-                f"unknown command {go.quoted(args[0])} for {go.quoted(path)}\nRun '{path} --help' for usage.", 1
-            )
-        return super().resolve_command(ctx, args)  # fmt: skip
-
-
 def ctl_command(
     *, examples: str, changes: bool = False, failure: int = 1, cls: type[CtlCommand] = CtlCommand
 ) -> Callable[[CommandBody], CtlCommand]:
@@ -120,47 +72,24 @@ def ctl_command(
 
     def decorate(function: CommandBody) -> CtlCommand:
         @functools.wraps(function)
-        def body(*, words: tuple[str, ...], dry_run: bool = False, **values: Any) -> int | None:
-            return function(ctl=Ctl.of_running_command(dry_run=dry_run), words=words, **values)
+        def body(
+            *,
+            words: tuple[str, ...],
+            connection: ConnectionSettings,
+            reporting: Reporting,
+            dry_run: bool = False,
+            **values: Any,
+        ) -> int | None:
+            ctl = Ctl.of_running_command(connection, reporting, dry_run=dry_run)
+            return function(ctl=ctl, words=words, **values)
 
-        parameters: list[click.Parameter] = [
-            *connection_parameters(),
-            *ctl_parameters(),
-            *reporting_parameters(),
-            click.Argument(["words"], nargs=-1, metavar=_metavar(function)),
-        ]
-        whole = attach(body, parameters)
+        words = click.Argument(["words"], nargs=-1, metavar=_metavar(function))
+        whole = connection_options(reporting_options(attach(body, [*ctl_parameters(), words])))
         if changes:
             whole = dry_run_option(whole)
         return etcd_command_of(cls, examples=examples, failure=failure)(whole)
 
     return decorate
-
-
-def ctl_parameters(*, hidden: bool = False) -> list[click.Parameter]:
-    """The options that etcdctl takes anywhere, besides those of the connection."""
-    form = collecting(
-        ["--write-out", "-w", "output"], "output", section=OUTPUT, hidden=hidden, metavar=FORMATS,
-        help="The output format; simple unless given.",
-    )  # fmt: skip
-    synonym = collecting(["--output", "-o", "output_synonym"], "output", hidden=True)
-    hexadecimal = collecting(
-        ["--hex"], "hex", kind=SwitchOption, section=OUTPUT, hidden=hidden, help="Print bytes and ids in hex."
-    )
-    # Our client has no limits that these could set; scripts give them all the same.
-    limits = [
-        collecting([f"--{name}"], name, hidden=True, type=Integer()) for name in ("max-request-bytes", "max-recv-bytes")
-    ]
-    return [form, synonym, hexadecimal, *limits]  # fmt: skip
-
-
-def shared_ctl_parameters() -> list[click.Parameter]:
-    """What every group of the tree accepts, hidden."""
-    names = {name for parameter in shared_parameters() for name in parameter.opts}
-    return [
-        *shared_parameters(),
-        *(each for each in ctl_parameters(hidden=True) if not names.intersection(each.opts)),
-    ]
 
 
 def number(*names: str, help: str, default: int = 0) -> Callable[[CommandBody], CommandBody]:

@@ -6,7 +6,7 @@ The names are etcdctl's. As in `cli/commands.py` nothing is imported before it r
 from __future__ import annotations
 
 from backstay.cli.commands import Entry, Section
-from backstay.cli.ctl.frame import CtlGroup, shared_ctl_parameters
+from backstay.cli.ctl.tree import CtlGroup, shared_ctl_parameters
 
 PATH = "ctl"
 

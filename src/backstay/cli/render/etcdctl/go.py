@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import Message
+if TYPE_CHECKING:  # whoever has a message has imported it
+    from google.protobuf.message import Message
 
 _ESCAPES = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", '"': '\\"', "\\": "\\\\",
@@ -126,7 +127,8 @@ def json_of(message: Message) -> dict[str, Any]:
         value = getattr(message, field.name)
         if field.is_repeated:
             if value:
-                plain[field.name] = [_json_value(each) for each in value]
+                one = json_of if field.message_type is not None else _json_value
+                plain[field.name] = [one(each) for each in value]
         elif field.message_type is not None:
             if message.HasField(field.name):
                 plain[field.name] = json_of(value)
@@ -136,8 +138,6 @@ def json_of(message: Message) -> dict[str, Any]:
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, Message):
-        return json_of(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value
