@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from backstay.server.http.statistics import Durations, doubling
+from backstay.server.durations import Durations, doubling
 from backstay.store.durable import LocalStoreDisk
 
 BOUNDS = doubling(0.001, 14)

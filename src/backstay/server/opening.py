@@ -72,6 +72,8 @@ class OpenedServer:
             keepalive_min_seconds=settings.keepalive.client_min_seconds,
             keepalive_interval_seconds=settings.keepalive.interval_seconds,
             keepalive_timeout_seconds=settings.keepalive.timeout_seconds,
+            slow_call_seconds=settings.slow_call_seconds,
+            extensive_metrics=settings.extensive_metrics,
         )
         self._server = StoreServer(
             runner.handler, runner, StoreStatistics(runner, disk), options, sockets=addresses.sockets

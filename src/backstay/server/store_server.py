@@ -37,6 +37,9 @@ class ServerOptions:
     keepalive_min_seconds: float = 5
     keepalive_interval_seconds: float = 2 * 60 * 60
     keepalive_timeout_seconds: float = 20
+    extensive_metrics: bool = False
+    slow_call_seconds: float = 0.3
+    """Calls with one answer that take longer are logged."""
 
 
 class StoreServer:
@@ -63,6 +66,8 @@ class StoreServer:
             keepalive_min_seconds=options.keepalive_min_seconds,
             keepalive_interval_seconds=options.keepalive_interval_seconds,
             keepalive_timeout_seconds=options.keepalive_timeout_seconds,
+            extensive_metrics=options.extensive_metrics,
+            slow_call_seconds=options.slow_call_seconds,
         )
         self._grpc = GrpcTransport(handler, journal, transport)
         http = HttpService(

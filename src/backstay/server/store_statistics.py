@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backstay.formats.schema import AlarmType
-from backstay.server.http.statistics import Durations
+from backstay.server.durations import Durations
 from backstay.server.metered_disk import MeteredStoreDisk
 from backstay.server.release import CLUSTER_VERSION
 from backstay.server.running import StoreRunner

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,9 @@ from backstay.server.outgoing import Outgoing
 from backstay.server.statuses import CANCELLED, RESOURCE_EXHAUSTED, UNDECODABLE, UNIMPLEMENTED
 from backstay.server.traffic import Traffic
 from backstay.server.transport import Reply, Status, StreamId, Token
+from backstay.telemetry.log import fields
+
+_log = logging.getLogger(__name__)
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -38,6 +43,8 @@ class Calls(grpc.GenericRpcHandler):
         self._connections = connections
         self._identity = options.identity
         self._limit = message_limit(options)
+        self._is_timed = options.extensive_metrics
+        self._slow = options.slow_call_seconds
         self._methods = {path: op for op, path in PATHS.items()}
         self._methods[reflection.PATH_OF_OLD_CLIENTS] = Op.REFLECTION
         self._without_token = {path: self._handler(op, None) for path, op in self._methods.items()}
@@ -45,13 +52,12 @@ class Calls(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         path = handler_call_details.method
-        token = token_of(handler_call_details.invocation_metadata)
-        if token is None:
-            handler = self._without_token.get(path)
-            if handler is not None:
-                return handler
+        token, version = said_in(handler_call_details.invocation_metadata)
         op = self._methods.get(path)
-        return self._unknown(path) if op is None else self._handler(op, token)
+        if op is None:
+            return self._unknown(path)
+        self._traffic.came(op, version)
+        return self._without_token[path] if token is None else self._handler(op, token)
 
     def _handler(self, op: Op, token: Token) -> grpc.RpcMethodHandler[bytes, bytes]:
         if op is Op.REFLECTION:
@@ -77,6 +83,7 @@ class Calls(grpc.GenericRpcHandler):
             hot = hot_calls.decode(op, body, conn, token)
         except DecodeError:
             return await self._refuse(op, size, context, UNDECODABLE)
+        begun = time.monotonic()
         waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         call = None
         if hot is not None:
@@ -90,6 +97,13 @@ class Calls(grpc.GenericRpcHandler):
             if call is not None:
                 self._inbox.abandon(call)
             raise
+        took = time.monotonic() - begun
+        if self._is_timed:
+            traffic.took(op, took)
+        if took > self._slow:
+            spent, answered = f"{took * 1000:.3f}ms", len(reply) if isinstance(reply, bytes) else 0
+            about = fields(method=PATHS[op], time_spent=spent, request_size=size, response_size=answered)
+            _log.warning("request stats", extra=about)  # etcd's words
         if isinstance(reply, bytes):
             traffic.answered(op, size, len(reply))
             return reply
@@ -117,6 +131,7 @@ class Calls(grpc.GenericRpcHandler):
     async def _run(self, op: Op, body: bytes, context: Context, token: Token, *, reads: bool) -> None:
         traffic = self._traffic
         traffic.started[op] += 1
+        begun = time.monotonic()
         if not reads:
             traffic.received[op] += 1
             traffic.received_bytes += len(body)
@@ -141,6 +156,8 @@ class Calls(grpc.GenericRpcHandler):
             status = await outgoing.drain(write)
         finally:
             traffic.ended[op, status[0]] += 1
+            if self._is_timed:
+                traffic.took(op, time.monotonic() - begun)
             self._inbox.event(Op.CANCEL, stream)  # for a stream that the handler has finished this is nothing
             if reading is not None:
                 reading.cancel()
@@ -181,15 +198,17 @@ async def _reflect(_: object, context: Context) -> None:
         await context.write(answer)
 
 
-def token_of(metadata: Any) -> Token:
-    """The auth token among the metadata of a call: `token`, else `authorization`."""
-    found = None
+def said_in(metadata: Any) -> tuple[Token, str]:
+    """The auth token among the metadata of a call (`token`, else `authorization`), and the client's version."""
+    token: Token = None
+    is_final = False
+    version = "unknown"
     for key, value in metadata:
-        if key == "token":
-            return value.encode() if isinstance(value, str) else bytes(value)
-        if key == "authorization" and found is None:
-            found = value.encode() if isinstance(value, str) else bytes(value)
-    return found
+        if key == "token" or (key == "authorization" and not is_final):
+            token, is_final = value.encode() if isinstance(value, str) else bytes(value), key == "token"
+        elif key == "client-api-version":
+            version = str(value)
+    return token, version
 
 
 def unknown(path: str, services: set[str]) -> Status:

@@ -27,3 +27,6 @@ class TransportOptions:
     keepalive_min_seconds: float = 5
     keepalive_interval_seconds: float = 2 * 60 * 60
     keepalive_timeout_seconds: float = 20
+    extensive_metrics: bool = False
+    """Whether calls are timed by method (--metrics=extensive)."""
+    slow_call_seconds: float = 0.3

@@ -27,6 +27,8 @@ PROBED_KEY = b"health"
 HARMLESS = {PERMISSION_DENIED.text, USER_EMPTY.text}
 """Refusals that show a store at work: the probe has no user."""
 
+Checked = Callable[[str, str, bool], None]
+"""Hears of every check: of which page, its name, whether it passed."""
 NOBODY = Conn(0)
 """No client's connection: nobody is behind it."""
 
@@ -37,8 +39,9 @@ Check = Callable[[], Awaitable[str]]
 class Health:
     """The health of one store."""
 
-    def __init__(self, inbox: Inbox, statistics: Statistics) -> None:
+    def __init__(self, inbox: Inbox, statistics: Statistics, checked: Checked) -> None:
         self._inbox = inbox
+        self._checked = checked
         self._statistics = statistics
         self._live: dict[str, Check] = {"serializable_read": self._read_here}
         self._ready: dict[str, Check] = {
@@ -60,11 +63,11 @@ class Health:
 
     async def live(self, request: Request) -> Response:
         """`/livez` and what is under it."""
-        return await self._checked(request, "livez", self._live)
+        return await self._checks(request, "livez", self._live)
 
     async def ready(self, request: Request) -> Response:
         """`/readyz` and what is under it."""
-        return await self._checked(request, "readyz", self._ready)
+        return await self._checks(request, "readyz", self._ready)
 
     async def _reason(self, request: Request) -> str:
         excluded = set(request.query.get("exclude", ()))
@@ -75,7 +78,7 @@ class Health:
         failure = await (self._read_here() if serializable else self._read())
         return f"RANGE ERROR:{failure}" if failure else ""
 
-    async def _checked(self, request: Request, name: str, checks: dict[str, Check]) -> Response:
+    async def _checks(self, request: Request, name: str, checks: dict[str, Check]) -> Response:
         _, _, one = request.path.removeprefix("/").partition("/")
         if request.path != f"/{name}":
             if one not in checks:
@@ -89,6 +92,7 @@ class Health:
             if check in excluded:
                 continue
             why = await run()
+            self._checked(name, check, not why)
             failed = failed or bool(why)
             lines.append(f"[-]{check} failed: {why}\n" if why else f"[+]{check} ok\n")
         if failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from backstay.server.http.statistics import doubling
+from backstay.server.durations import doubling
 
 
 class Metric(NamedTuple):

@@ -13,14 +13,16 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 
+from backstay.server.durations import Durations
 from backstay.server.http.exchange import Request, Response
 from backstay.server.http.metric_table import ALWAYS, METRICS
-from backstay.server.http.statistics import Durations, Statistics
+from backstay.server.http.statistics import Statistics
 from backstay.server.identity import Identity
 from backstay.server.methods import CLIENT_STREAMS, PATHS, STREAMS, Op
 from backstay.server.release import CLUSTER_VERSION, VERSION
@@ -39,11 +41,18 @@ class Metrics:
         self._statistics = statistics
         self._traffic = traffic
         self._identity = identity
+        self._checks: Counter[tuple[str, str, bool]] = Counter()
+        self._states: dict[tuple[str, str], bool] = {}
         self._health = {"etcd_server_health_failures": 0, "etcd_server_health_success": 0}
 
     def count_health(self, good: bool) -> None:
         """An answer of `/health` was given."""
         self._health["etcd_server_health_success" if good else "etcd_server_health_failures"] += 1
+
+    def count_check(self, kind: str, name: str, good: bool) -> None:
+        """A check of `/livez` or `/readyz` was made."""
+        self._checks[kind, name, good] += 1
+        self._states[kind, name] = good
 
     def page(self, _: Request) -> Response:
         """The whole page."""
@@ -61,6 +70,13 @@ class Metrics:
         yield _sample("etcd_server_id", 1, {"server_id": member})
         yield from _family("etcd_network_known_peers", "gauge", "1 for every member that is known.")
         yield _sample("etcd_network_known_peers", 1, {"Local": member, "Remote": member})
+        yield from _family("etcd_server_healthcheck", "gauge", "1 for a check that passed when it was made last.")
+        for (kind, name), good in sorted(self._states.items()):
+            yield _sample("etcd_server_healthcheck", int(good), {"name": name, "type": kind})
+        yield from _family("etcd_server_healthchecks_total", "counter", "Checks that were made.")
+        for (kind, name, good), number in sorted(self._checks.items()):
+            labels = {"name": name, "status": "success" if good else "error", "type": kind}
+            yield _sample("etcd_server_healthchecks_total", number, labels)
         alarms = self._statistics.alarms()
         if alarms:
             yield from _family("etcd_debugging_server_alarms", "gauge", "1 for every alarm that is raised.")
@@ -92,6 +108,12 @@ class Metrics:
 
     def _calls(self) -> Iterator[str]:
         traffic = self._traffic
+        yield from _family(
+            "etcd_server_client_requests_total", "counter", "Calls by what clients say their version is."
+        )
+        for (kind, version), number in sorted(traffic.by_version.items()):
+            labels = {"client_api_version": version, "type": kind}
+            yield _sample("etcd_server_client_requests_total", number, labels)
         yield from _family("etcd_network_client_grpc_received_bytes_total", "counter", "Bytes of clients' messages.")
         yield _sample("etcd_network_client_grpc_received_bytes_total", traffic.received_bytes)
         yield from _family("etcd_network_client_grpc_sent_bytes_total", "counter", "Bytes of messages to clients.")
@@ -100,6 +122,11 @@ class Metrics:
         for op in PATHS:
             for number, code in enumerate(NAMES):
                 yield _sample("grpc_server_handled_total", traffic.ended[op, number], _method(op, code))
+        if traffic.handling:
+            yield from _family("grpc_server_handling_seconds", "histogram", "How long calls took.")
+            for op in PATHS:
+                if op in traffic.handling:
+                    yield from _histogram("grpc_server_handling_seconds", traffic.handling[op], _method(op))
         for name, counts, meaning in (
             ("grpc_server_msg_received_total", traffic.received, "Messages of clients."),
             ("grpc_server_msg_sent_total", traffic.sent, "Messages to clients."),
@@ -127,15 +154,16 @@ def _sample(name: str, value: float, labels: Labels | None = None) -> str:
     return f"{name}{{{shown}}} {_number(value)}" if shown else f"{name} {_number(value)}"
 
 
-def _histogram(name: str, durations: Durations) -> Iterator[str]:
+def _histogram(name: str, durations: Durations, labels: Labels | None = None) -> Iterator[str]:
+    labels = labels or {}
     below = 0
     for bound, counted in zip(durations.bounds, durations.counts, strict=False):
         below += counted
-        yield _sample(f"{name}_bucket", below, {"le": _number(bound)})
+        yield _sample(f"{name}_bucket", below, {**labels, "le": _number(bound)})
     whole = below + durations.counts[-1]
-    yield _sample(f"{name}_bucket", whole, {"le": "+Inf"})
-    yield _sample(f"{name}_sum", durations.total)
-    yield _sample(f"{name}_count", whole)
+    yield _sample(f"{name}_bucket", whole, {**labels, "le": "+Inf"})
+    yield _sample(f"{name}_sum", durations.total, labels)
+    yield _sample(f"{name}_count", whole, labels)
 
 
 def _number(value: float) -> str:

@@ -62,9 +62,9 @@ class HttpService:
     ) -> None:
         self._options = options or HttpOptions()
         self._statistics = statistics
-        self._gateway = Gateway(inbox, identity, limit_bytes)
-        self._health = Health(inbox, statistics)
+        self._gateway = Gateway(inbox, traffic, identity, limit_bytes)
         self._metrics = Metrics(statistics, traffic, identity)
+        self._health = Health(inbox, statistics, self._metrics.count_check)
 
     def connection(self, conn: Conn, serves: Serves, peer: Peer, is_secure: bool) -> asyncio.Protocol:
         """The protocol that serves one connection."""

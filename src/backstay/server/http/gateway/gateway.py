@@ -25,6 +25,7 @@ from backstay.server.inbox import Inbox
 from backstay.server.methods import CLIENT_STREAMS, STREAMS, Op
 from backstay.server.outgoing import Outgoing
 from backstay.server.statuses import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED
+from backstay.server.traffic import Traffic
 from backstay.server.transport import Reply, Status, StreamId, Token
 
 STATUSES = (
@@ -57,8 +58,9 @@ Deliver = Callable[[Reply], None]
 class Gateway:
     """Serves `/v3/`. `limit_bytes` is for one message, as protobuf."""
 
-    def __init__(self, inbox: Inbox, identity: Identity, limit_bytes: int) -> None:
+    def __init__(self, inbox: Inbox, traffic: Traffic, identity: Identity, limit_bytes: int) -> None:
         self._inbox = inbox
+        self._traffic = traffic
         self._identity = identity
         self._limit = limit_bytes
         self._body_limit = limit_bytes * 2
@@ -91,9 +93,12 @@ class Gateway:
         if len(body) > self._limit:
             said = f"grpc: received message larger than max ({len(body)} vs. {self._limit})"
             return failure((RESOURCE_EXHAUSTED, said))
+        self._traffic.started[route.op] += 1
         reply = await self._ask(exchange, route.op, body)
         if not isinstance(reply, bytes):
+            self._traffic.refused(route.op, len(body), reply[0])
             return failure(reply)
+        self._traffic.answered(route.op, len(body), len(reply))
         return Response(HTTPStatus.OK, ANSWERED, mapping.encode(route.response.FromString(reply)).encode())
 
     async def _ask(self, exchange: Exchange, op: Op, body: bytes) -> bytes | Status:
