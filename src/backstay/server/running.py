@@ -11,6 +11,7 @@ the log has grown long enough for a checkpoint. Everything but checkpoints, snap
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ from backstay.values import ClusterId, MemberId, Revision
 DEFAULT_SNAPSHOT_COUNT = 10_000
 
 _WORKERS = 2
+_WAITING_WORK = 1_000
+"""Logins and hashes: at a twentieth of a second each, more would wait for minutes."""
 _READ_BYTES = 1 << 20
 
 _log = logging.getLogger(__name__)
@@ -108,6 +111,7 @@ class StoreRunner:
         self._file = file
         self._contents = contents
         self._compaction = compaction
+        self._places = threading.BoundedSemaphore(_WAITING_WORK)
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="worker")
         self._checkpointing: Checkpointing | None = None
         if store is not None:
@@ -161,8 +165,18 @@ class StoreRunner:
         return Sizes(self._base_size + above, self._base_size + above)
 
     def elsewhere(self, work: Callable[[], None]) -> None:
-        """Run `work` on another thread."""
-        self._workers.submit(_logged, work)
+        """Run `work` on another thread. Raises `Refused` when as much waits there already as anybody should wait for."""
+        if not self._places.acquire(blocking=False):
+            raise Refused(refusals.TOO_MANY_REQUESTS)
+        self._workers.submit(self._work, work)
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            _log.exception("work beside the store failed")
+        finally:
+            self._places.release()
 
     def defragment(self, done: Callable[[BackstayError | None], None]) -> None:
         """Make a checkpoint now."""
@@ -323,10 +337,3 @@ def _read(file: BinaryIO) -> Snapshot:
                 yield piece
 
     return Snapshot(size, pieces())
-
-
-def _logged(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except (BackstayError, FormatError):
-        _log.exception("work beside the store failed")

@@ -38,6 +38,8 @@ REQUEST_TOO_LARGE = _refusal("InvalidArgument", "request is too large")
 COMPACTED = _refusal("OutOfRange", "mvcc: required revision has been compacted")
 FUTURE_REVISION = _refusal("OutOfRange", "mvcc: required revision is a future revision")
 INVALID_SORT = _refusal("InvalidArgument", "invalid sort option")
+TOO_MANY_REQUESTS = Refusal("Unknown", "etcdserver: too many requests")
+"""Meant as ResourceExhausted; this is the code that etcd really sends, and its clients go by the text."""
 NO_SPACE = _refusal("ResourceExhausted", "mvcc: database space exceeded")
 CORRUPT = _refusal("DataLoss", "corrupt cluster")
 

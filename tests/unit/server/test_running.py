@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from backstay.server.methods import Op
 from backstay.server.running import RunningOptions, StoreRunner, open_runner, view_runner
 from backstay.server.transport import Call, CallId, Conn, Reply, StreamId
 from backstay.store.durable.replay import open_base
+from backstay.store.refusals import Refused
 from backstay.store.state import load_state
 from backstay.values import Revision
 from tests.unit.server.served import NotingTransport
@@ -270,3 +272,24 @@ def test_space_that_a_compaction_freed_counts_again_under_a_tight_quota(tmp_path
         if checkpointing.is_due:
             running.until(lambda before=before: store.base_index > before)  # type: ignore[misc]
     running.runner.close()
+
+
+def test_a_flood_of_logins_is_refused_before_it_waits_for_minutes(running: Running) -> None:
+    blocked = threading.Event()
+    over: queue.Queue[bool] = queue.Queue()
+    try:
+        with pytest.raises(Refused) as refused:
+            for _ in range(2_000):
+                running.runner.elsewhere(lambda: over.put(blocked.wait()))
+        assert refused.value.refusal.text == "etcdserver: too many requests"
+    finally:
+        blocked.set()
+    done = threading.Event()
+    for _ in range(1_000):
+        over.get(timeout=60)
+        try:
+            running.runner.elsewhere(done.set)
+        except Refused:
+            continue  # its place is given back a moment after it is over
+        break
+    assert done.wait(60), "there is room again"
