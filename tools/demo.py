@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from backstay.cluster.local import load_cluster
+from backstay.cluster.local.processes import find_member
 from backstay.errors import BackstayError
 from backstay.etcd import Client, ConnectionOptions, Operation
 from backstay.testing import Etcd
@@ -36,6 +40,7 @@ NAMESPACES = ("default", "kube-system", "production", "staging")
 NAME, PEER_URL = "demo", "http://127.0.0.1:2380"
 MEMBER = ("--name", NAME, "--initial-cluster", f"{NAME}={PEER_URL}", "--initial-advertise-peer-urls", PEER_URL)
 SOME_REVISION = 15
+WRITES, ELECTION_SECONDS = 400, 30.0
 RESOURCES = ("pods", "configmaps", "secrets", "deployments", "services/specs", "events")
 
 
@@ -58,6 +63,7 @@ def main(arguments: list[str]) -> int:
             say("\nNo real etcd is here (`make peers` says why), so nobody else opens the snapshot.")
         else:
             show_real_etcd(store, peer, directory)
+            grow(peer, directory)
     except (StoryBroken, EtcdFailed, BackstayError) as problem:
         sys.stderr.write(f"demo: {problem}\n")
         return 1
@@ -153,6 +159,49 @@ def show_real_etcd(store: Etcd, peer: Peer, directory: Path) -> None:
             raise StoryBroken("real etcd does not see in the store's directory what the store had")
 
 
+def grow(peer: Peer, directory: Path) -> None:
+    """The store's directory becomes the first of three members, and the leader dies under writes."""
+    scene("19:00  One process is not enough any more: the same directory grows to three members")
+    place = ["--directory", "three"]
+    try:
+        run_backstay(directory, "cluster", "up", "--from", "data", *place, "--etcd", str(peer.etcd), "--yes", "--quiet")
+        cluster = load_cluster(directory / "three")
+        status = json.loads(run_backstay(directory, "cluster", "status", *place, "-o", "json", shown=False))
+        (leader,) = (member for member in cluster.members if member.name == status["leader"])
+        process = find_member(cluster, leader)
+        if process is None:
+            raise StoryBroken("the leader is not there")
+        with Client(cluster.options()) as connection:
+            kept = write_across_death(connection, lambda: os.kill(process.pid, signal.SIGKILL))
+        say(
+            f"The leader, {leader.name}, was killed while {WRITES} keys were written; {kept} are there, none is missing."
+        )
+        run_backstay(directory, "cluster", "status", *place, expected=3)
+    finally:
+        run_backstay(directory, "cluster", "down", *place, "--purge", "--yes", "--quiet", shown=False)
+
+
+def write_across_death(connection: Client, kill: Callable[[], None]) -> int:
+    """Write, kill in the middle, write on; how many of the keys are there. Raises when one is not."""
+    for number in range(WRITES):
+        if number == WRITES // 2:
+            kill()
+        key, value = b"/after/%04d" % number, b"%d" % number
+        deadline = time.monotonic() + ELECTION_SECONDS
+        while True:
+            try:
+                connection.kv.put(key, value)
+                break
+            except BackstayError:  # nobody leads for a moment; the same write again does no harm
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+    there = [connection.kv.get(b"/after/%04d" % number) for number in range(WRITES)]
+    if any(found is None or found.value != b"%d" % number for number, found in enumerate(there)):
+        raise StoryBroken("an acknowledged write is gone")
+    return len(there)
+
+
 def the_backup(directory: Path) -> Path:
     """The one that was saved."""
     (saved,) = (directory / "backups").glob("etcd-backup-*.db")
@@ -230,9 +279,10 @@ def compare(connection: Client, predicted: dict[str, int], who: str) -> None:
         raise StoryBroken(f"{who} does not hold what the snapshot holds")
 
 
-def run_backstay(place: Path, *arguments: str, expected: int = 0) -> str:
+def run_backstay(place: Path, *arguments: str, expected: int = 0, shown: bool = True) -> str:
     """Run one command of ours in `place` as a user would, show it, and return its standard output."""
-    say(f"\n$ backstay {' '.join(arguments)}")
+    if shown:
+        say(f"\n$ backstay {' '.join(arguments)}")
     done = subprocess.run(
         [sys.executable, "-m", "backstay", *arguments],
         cwd=place,
@@ -241,7 +291,8 @@ def run_backstay(place: Path, *arguments: str, expected: int = 0) -> str:
         text=True,
         check=False,
     )
-    say(done.stdout.rstrip("\n"))
+    if shown:
+        say(done.stdout.rstrip("\n"))
     if done.returncode != expected:
         raise StoryBroken(f"`backstay {arguments[0]} ...` ended with status {done.returncode}, not {expected}")
     return done.stdout
