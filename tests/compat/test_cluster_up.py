@@ -32,6 +32,7 @@ from tests.storing import do, keys_of, put
 ROOT = Path(__file__).resolve().parents[2]
 GROWING = (*(pytest.param(version, marks=pytest.mark.soak) for version in ("3.4.23", "3.5.35", "3.6.16")), "3.7.3")
 """The others grow to two members below."""
+JOINING = ("3.4.23", *(pytest.param(each, marks=pytest.mark.soak) for each in ("3.5.1", "3.5.35", "3.6.16")), "3.7.3")
 
 
 class Cluster(Protocol):
@@ -167,6 +168,21 @@ def test_a_backup_is_served_by_three_members(
             assert len(held(client)) == 20
 
 
+@pytest.mark.parametrize("version", JOINING)
+def test_who_joins_a_restored_store_has_everything(
+    version: str, cluster: Cluster, directory: Path, tmp_path: Path
+) -> None:
+    """The keys of a restore are in no entry of its log, so the log must not be what a new member is sent."""
+    expected, revision = written_store(tmp_path / "store")
+    restored = tmp_path / "restored"
+    assert run(["snapshot", "restore", str(tmp_path / "store"), "--data-dir", str(restored), "-w", "json"], {}) == 0
+    up = cluster("up", "--from", restored, "--etcd", peers.peer(version).etcd, "--members", 2, "--yes")
+    assert up["is_proven"] and up["revision"] == revision
+    whole = load_cluster(directory)
+    with Client(whole.options(whole.members[1])) as client:
+        assert held(client) == expected
+
+
 def test_a_store_with_users_grows_for_root_alone(cluster: Cluster, start_etcd: StartEtcd, directory: Path) -> None:
     release = peers.peer("3.6.16")
     etcd = start_etcd(release)
@@ -195,6 +211,9 @@ def test_what_cannot_grow_is_refused_and_left_alone(
     assert "directory-in-use" in cluster("up", "--from", running.data_dir, *wanted, status=9)
     running.stop()
     assert "etcd-program-old" in cluster("up", "--from", running.data_dir, "--etcd", older.etcd, "--yes", status=2)
+    with start_etcd(peers.peer("3.5.35")) as old:
+        old.stop()
+    assert "etcd-program-new" in cluster("up", "--from", old.data_dir, *wanted, status=2)
     with EtcdCluster(older, tmp_path / "many", names=("one", "two")) as many:
         many.kill()
     assert "directory-several-members" in cluster("up", "--from", tmp_path / "many" / "one", *wanted, status=9)

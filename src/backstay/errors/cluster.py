@@ -170,3 +170,11 @@ ETCD_PROGRAM_OLD = declare(
     "The data was written by a newer release than the etcd that shall start on it; etcd refuses that.",
     "name a newer etcd with --etcd",
 )
+ETCD_PROGRAM_NEW = declare(
+    "etcd-program-new",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "The log of the data directory holds requests of etcd 3.5 or older, on which etcd 3.7 panics. etcd is upgraded one release at "
+    "a time, and 3.6 has to take a raft snapshot in between.",
+    "name an etcd of 3.6 with --etcd, or restore the directory into a new one, whose log is new",
+)

@@ -13,6 +13,8 @@ import pytest
 from backstay import errors
 from backstay.errors import BackstayError, ErrorKind
 from backstay.formats import bbolt, hashkv, mvcc, schema, wal
+from backstay.formats.raft_snapshot import decode_file, decode_v2_store
+from backstay.formats.wal import Segment, SnapshotRecord, read_log
 from backstay.snapshot.opened import OpenedStore, open_directory, open_file
 from backstay.snapshot.restore import Changes, LeaseTreatment, new_cluster
 from backstay.snapshot.restore.examine import find_kubernetes_prefix
@@ -77,7 +79,19 @@ def test_the_same_content_gives_the_same_bytes(source: Path, tmp_path: Path) -> 
 
 def test_the_log_of_the_default_member_is_the_one_every_release_was_seen_to_take() -> None:
     cluster = new_cluster()
-    assert new_log(cluster.members[0], cluster) == bytes.fromhex("".join(MINIMAL_LOG.split()))
+    written, minimal = new_log(cluster.members[0], cluster), bytes.fromhex("".join(MINIMAL_LOG.split()))
+    assert written.startswith(minimal)
+    (*_, last) = read_log([Segment(LOG_NAME, written)]).snapshots
+    assert last == SnapshotRecord(1, 1, cluster.conf_state), "so that who joins later is sent the database"
+
+
+def test_the_raft_snapshot_belongs_to_the_log(source: Path, tmp_path: Path) -> None:
+    restore_all(source, tmp_path / "all", THREE)
+    for name in "abc":
+        snap = tmp_path / "all" / f"{name}.etcd" / "member" / "snap"
+        content = decode_file((snap / "0000000000000001-0000000000000003.snap").read_bytes())
+        assert (content.term, content.index, len(content.conf_state.voters)) == (1, 3, 3)
+        assert {each.name for each in decode_v2_store(content.data).members} <= {"a", "b", "c", ""}
 
 
 def test_the_database_belongs_to_the_new_members_only(source: Path, tmp_path: Path) -> None:

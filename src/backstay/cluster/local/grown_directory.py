@@ -14,12 +14,16 @@ from backstay.cluster.etcd_program import EtcdProgram, version_numbers
 from backstay.errors import FormatError
 from backstay.findings import Severity
 from backstay.formats import membership, schema
+from backstay.formats.directory import MEMBER, WAL
 from backstay.formats.hashkv import rule_of
+from backstay.formats.requests import V2Request
 from backstay.snapshot.hash import hash_kv_of
 from backstay.snapshot.opened import open_directory
+from backstay.store.durable.replay import bodies, read_segments
 from backstay.values import Revision
 
 DEFAULT_NAME = "default"
+FIRST_WITHOUT_OLD_REQUESTS = (3, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ class GrownDirectory:
 
 
 def look_at(directory: Path, program: EtcdProgram) -> GrownDirectory:
-    """Read `directory`. Raises as `open_directory` does, `DIRECTORY_SEVERAL_MEMBERS`, `SNAPSHOT_INVALID`, `ETCD_PROGRAM_OLD`."""
+    """Read `directory`. Raises as `open_directory` does, `DIRECTORY_SEVERAL_MEMBERS`, `SNAPSHOT_INVALID`, `ETCD_PROGRAM_OLD`
+    and `ETCD_PROGRAM_NEW`.
+    """
     try:
         with open_directory(directory) as store:
             damage = [str(each) for each in store.findings if each.severity is Severity.ERROR]
@@ -58,6 +64,7 @@ def look_at(directory: Path, program: EtcdProgram) -> GrownDirectory:
                     next_step="save a snapshot of the cluster and give the file with --from; where only this member is left, "
                     f"`backstay snapshot restore {directory} --data-dir NEW` makes a directory of one member",
                 )
+            _refuse_old_requests(directory, program)
             hashed = hash_kv_of(store, Revision(0), rule_of(program.version))
             return GrownDirectory(
                 members[0].name or DEFAULT_NAME,
@@ -82,6 +89,23 @@ def _refuse_newer(directory: Path, version: str, program: EtcdProgram) -> None:
             f"`{directory}` was written by a cluster of {version}, and {program.path} is {program.version}",
             where=str(directory),
             next_step=f"name an etcd of {version.rpartition('.')[0]} or newer with --etcd",
+        )
+
+
+def _refuse_old_requests(directory: Path, program: EtcdProgram) -> None:
+    """3.7 panics on requests that 3.4 and 3.5 write at every start, unless a raft snapshot was taken since (etcd-files 5.6)."""
+    if version_numbers(program.version)[:2] < FIRST_WITHOUT_OLD_REQUESTS:
+        return
+    log_directory = directory / MEMBER / WAL
+    snapshots = read_segments(log_directory, from_index=0).usable_snapshots
+    log = read_segments(log_directory, from_index=snapshots[-1].index if snapshots else 0)
+    if any(isinstance(body, V2Request) for body in bodies(log.entries)):
+        raise errors.ETCD_PROGRAM_NEW.error(
+            f"etcd {program.version} does not start on `{directory}`",
+            where=str(log_directory),
+            why="its log holds requests of etcd 3.5 or older",
+            next_step=f"name an etcd of 3.6 with --etcd; or `backstay snapshot restore {directory} --data-dir NEW`, "
+            "which writes a new log, and give NEW",
         )
 
 

@@ -2,11 +2,12 @@
 
     DIR/                             0700
       member/                        0700
-        snap/                        0700    db (0600): the rebuilt database
+        snap/                        0700    db (0600): the rebuilt database; TERM-N.snap (0600): the raft snapshot
         wal/                         0700    0000000000000000-0000000000000000.wal (0600): the new log
 
-The log begins at entry 1, so no release needs a raft snapshot file beside it (etcd-files section 11): checksum, metadata,
-snapshot {0, 0}, one configuration change for each member, hard state. No preallocation.
+The log: checksum, metadata, snapshot {0, 0}, one configuration change for each of the N members, hard state, snapshot {N, 1}.
+The last record matters: the keys are in the database and in no entry. Without it a member that joins later would be sent the
+entries from 1 on, which have no keys, instead of the database, and nobody would notice. No preallocation.
 
 The command line calls `restore` with a plan; everything durable goes through the `Disk` it is given. All directories of
 one call appear together where they share a parent, and nothing is left behind when anything fails.
@@ -23,15 +24,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backstay import errors
-from backstay.durable import Disk, DurableFile, durable_directory, durable_file, refuse_occupied, translated
+from backstay.durable import (
+    Disk,
+    DurableFile,
+    durable_directory,
+    durable_file,
+    refuse_occupied,
+    translated,
+    write_durable,
+)
 from backstay.errors import BackstayError, FormatError
 from backstay.findings import Severity
-from backstay.formats import raft
+from backstay.formats import raft, raft_snapshot
 from backstay.formats.bbolt import build, layout, open_database
 from backstay.formats.crc32c import extend
 from backstay.formats.hashkv import CURRENT_RULE
 from backstay.formats.membership import Member
 from backstay.formats.raft import ConfChange, ConfChangeType, Entry, EntryType, HardState
+from backstay.formats.raft_snapshot import RaftSnapshot, RaftSnapshotName, V2Store
 from backstay.formats.wal import LogEncoder, Segment, SegmentName, SnapshotRecord, read_log
 from backstay.snapshot.inspect import inspect_database
 from backstay.snapshot.opened import OpenedStore
@@ -194,6 +204,7 @@ class _Filling:
             proven = self._write_database(snap / "db")
         else:
             self._copy_database(copy_of, snap / "db")
+        self._write_raft_snapshot(snap)
         if log_place is not None:
             missing = [
                 each for each in (log_place, *log_place.parents) if each.is_relative_to(place) and not each.exists()
@@ -205,6 +216,13 @@ class _Filling:
                 self._disk.sync_directory(each)
         self._disk.sync_directory(member_directory)
         return proven
+
+    def _write_raft_snapshot(self, place: Path) -> None:
+        """The file that etcd up to 3.6 starts from."""
+        members = self._cluster.members
+        store = raft_snapshot.encode_v2_store(V2Store(members))
+        content = raft_snapshot.encode_file(RaftSnapshot(LOG_TERM, len(members), self._cluster.conf_state, store))
+        write_durable(self._disk, place / str(RaftSnapshotName(LOG_TERM, len(members))), content, mode=FILE_MODE)
 
     def write_log(self, place: Path, member: Member) -> None:
         """Write the new log of `member` into the directory `place`, and read it back."""
@@ -318,6 +336,7 @@ def new_log(member: Member, cluster: NewCluster) -> bytes:
         frames.append(log.entry(Entry(LOG_TERM, index, EntryType.CONF_CHANGE, change)))
     # All members vote for the same one in term 1, as after an election that has just been won.
     frames.append(log.state(HardState(LOG_TERM, cluster.members[0].id, len(cluster.members))))
+    frames.append(log.snapshot(SnapshotRecord(len(cluster.members), LOG_TERM, cluster.conf_state)))
     return b"".join(frames)
 
 
