@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.test_repository_histories import HISTORIES, test_every_point_gives_back_what_the_cluster_held
+from tests.model import test_repository_histories as histories
 
 MANY = 5_000
 
@@ -14,5 +14,5 @@ MANY = 5_000
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_every_point_of_thousands_of_histories_comes_back(tmp_path: Path) -> None:
-    for seed in range(HISTORIES, MANY):
-        test_every_point_gives_back_what_the_cluster_held(seed, tmp_path)
+    for seed in range(histories.HISTORIES, MANY):
+        histories.test_every_point_gives_back_what_the_cluster_held(seed, tmp_path)

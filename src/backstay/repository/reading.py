@@ -62,6 +62,20 @@ class PointReader:
         records = merging.state(merged, self.facts.revision, _vanished(readers))
         return self._proven(records, self.facts.state_digest, "state", with_tombstones=False)
 
+    def newest(self, key: bytes) -> StoredRecord | None:
+        """The newest record of one key, None where it does not exist at the point. Reads a frame of each run at most.
+
+        Rests on the seals alone; no digest is compared.
+        """
+        readers = [self.run(run) for run in self.manifest.of_kind(*_CHAIN)]
+        self._check_chain(readers)
+        vanished = _vanished(readers)
+        for reader in reversed(readers):
+            record = reader.newest(key)
+            if record is not None:
+                return None if record.tombstone or record[1:3] in vanished else record
+        return None
+
     def entries(self) -> Iterator[Entry]:
         """The elements of the other buckets. Raises `POINT_UNPROVEN` before the first if they are not the source's."""
         for reference in self.manifest.of_kind(ObjectClass.ENTRIES):

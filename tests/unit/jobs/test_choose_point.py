@@ -9,6 +9,7 @@ from backstay.errors import BackstayError
 from backstay.jobs.points.choose import choose
 from backstay.repository.catalogue import facts_of
 from backstay.repository.manifest import Manifest, PointFacts
+from backstay.repository.reading import PointReader
 from tests.backing_up import Cluster, Place
 
 
@@ -29,7 +30,10 @@ def chosen(place: Place, wanted: str) -> int:
     def facts(manifest: Manifest) -> PointFacts:
         return facts_of(repository, manifest)
 
-    return choose(place.catalogue().points, wanted, facts).sequence
+    def holds(manifest: Manifest, key: bytes) -> bool:
+        return PointReader(repository, manifest).newest(key) is not None
+
+    return choose(place.catalogue().points, wanted, facts, holds).sequence
 
 
 @pytest.mark.parametrize(
@@ -88,3 +92,29 @@ def test_an_empty_repository_says_so() -> None:
     with pytest.raises(BackstayError) as raised:
         chosen(Place(), "latest")
     assert raised.value.kind is errors.POINT_NOT_FOUND
+
+
+def test_the_point_before_a_deletion_is_found_however_the_key_went() -> None:
+    place, cluster = Place(), Cluster()
+    for number in range(500):
+        cluster.put(b"/registry/pods/%d" % number, b"x" * 5000)
+    cluster.put(b"compacted", b"1")
+    place.back_up(cluster)  # 1
+    cluster.put(b"/registry/pods/7", b"newer")
+    place.back_up(cluster)  # 2
+    cluster.delete(b"/registry/pods/7")
+    cluster.delete(b"compacted")
+    cluster.put(b"/registry/pods/9", b"newer")
+    cluster.compact(cluster.revision)
+    place.back_up(cluster)  # 3
+    cluster.delete(b"/registry/pods/499", b"/registry/pods/9")
+    place.back_up(cluster)  # 4
+    for key, sequence in (
+        ("/registry/pods/7", 2), ("compacted", 2), ("/registry/pods/499", 3), ("/registry/pods/9", 3),
+    ):  # fmt: skip
+        assert chosen(place, f"before-delete:{key}") == sequence
+        assert chosen(place, f"before-delete {key}") == sequence
+    for key in ("never", "/registry/pods/8", "", "~"):
+        with pytest.raises(BackstayError) as raised:
+            chosen(place, f"before-delete:{key}")
+        assert raised.value.kind in (errors.POINT_NOT_FOUND, errors.USAGE)

@@ -12,7 +12,7 @@ import functools
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,10 @@ from backstay.clock import SystemClock
 from backstay.crypto.slots import AgeIdentity, read_identities
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
+from backstay.jobs.points.choose import choose
+from backstay.repository.catalogue import facts_of
+from backstay.repository.manifest import Manifest
+from backstay.repository.reading import PointReader
 from backstay.repository.repository import Repository, open_repository
 
 KEYS = "Keys and state"
@@ -110,6 +114,15 @@ def opened_repository(location: str, access: Access, reporting: Reporting) -> It
             ]
             repository = open_repository(store, (*access.identities(), *found))
         yield repository
+
+
+def choose_point(repository: Repository, points: Sequence[Manifest], wanted: str) -> Manifest:
+    """The point that `--at` means. Raises `POINT_NOT_FOUND`, `USAGE`."""
+
+    def holds(point: Manifest, key: bytes) -> bool:
+        return PointReader(repository, point).newest(key) is not None
+
+    return choose(points, wanted, lambda point: facts_of(repository, point), holds)
 
 
 def state_of(access: Access, repository: Repository) -> WriterState:

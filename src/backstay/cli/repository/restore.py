@@ -13,13 +13,13 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import pairs
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, opened_repository, repository_options
+from backstay.cli.repository.opened import Access, choose_point, opened_repository, repository_options
 from backstay.cli.repository.rendering import point_plain, point_rows
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
-from backstay.jobs.points.choose import LATEST, choose
+from backstay.jobs.points.choose import LATEST
 from backstay.jobs.points.restore import PointPlan, RestoredPoint, is_directory_target, plan_restore, restore
-from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.repository.catalogue import read_catalogue
 from backstay.repository.reading import PointReader
 from backstay.values import size_text
 
@@ -29,6 +29,7 @@ from backstay.values import size_text
     backstay restore /mnt/backups --to restored.db --identity operator.key
     backstay restore s3://bucket/etcd --to /var/lib/etcd-new/ --at 2026-11-25T00:10 --identity operator.key
     backstay restore /mnt/backups --to restored.db --at 120431 --dry-run --identity operator.key
+    backstay restore /mnt/backups --to restored.db --at before-delete:/registry/namespaces/shop -i operator.key
     """
 )
 @repository_options
@@ -36,7 +37,13 @@ from backstay.values import size_text
 @reporting_options
 @dry_run_option
 @click.option("--to", "target", required=True, metavar="FILE|DIR/", help="A snapshot file, or a new data directory.")
-@click.option("--at", default=LATEST, show_default=True, metavar="POINT", help="latest, an id, a revision or a time.")
+@click.option(
+    "--at",
+    default=LATEST,
+    show_default=True,
+    metavar="POINT",
+    help="latest, an id, a revision, a time, or before-delete:KEY.",
+)
 @click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
 @click.argument("repository", metavar="REPO")
 def command(
@@ -60,7 +67,7 @@ def command(
     try:
         with opened_repository(repository, access, reporting) as opened:
             points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
-            point = PointReader(opened, choose(points, at, lambda each: facts_of(opened, each)))
+            point = PointReader(opened, choose_point(opened, points, at))
             plan = plan_restore(point, Path(target), is_directory=is_directory_target(target))
             if dry_run:
                 show(_plan_data(plan), output, lambda: _plan_text(plan))

@@ -10,10 +10,10 @@ from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns, pairs
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.list import readable_facts
-from backstay.cli.repository.opened import Access, opened_repository, repository_options
+from backstay.cli.repository.opened import Access, choose_point, opened_repository, repository_options
 from backstay.cli.repository.rendering import point_plain, point_rows, verified_text
-from backstay.jobs.points.choose import LATEST, choose
-from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.jobs.points.choose import LATEST
+from backstay.repository.catalogue import read_catalogue
 from backstay.repository.facts import newest_by_point, read_facts
 from backstay.values import size_text
 
@@ -27,14 +27,20 @@ from backstay.values import size_text
 @repository_options
 @output_options
 @reporting_options
-@click.option("--at", default=LATEST, show_default=True, metavar="POINT", help="latest, an id, a revision or a time.")
+@click.option(
+    "--at",
+    default=LATEST,
+    show_default=True,
+    metavar="POINT",
+    help="latest, an id, a revision, a time, or before-delete:KEY.",
+)
 @click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
 @click.argument("repository", metavar="REPO")
 def command(*, repository: str, at: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> None:
     """Show one point of REPO: what it holds, what it came from, and the objects it needs."""
     with opened_repository(repository, access, reporting) as opened:
         points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
-        point = choose(points, at, lambda each: facts_of(opened, each))
+        point = choose_point(opened, points, at)
         facts = readable_facts(opened, point)
         verified = newest_by_point(read_facts(opened)).get(point.id)
     rows = [*point_rows(point, facts), ("Verified", verified_text(verified))]

@@ -20,17 +20,17 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, opened_repository, repository_options, state_of
+from backstay.cli.repository.opened import Access, choose_point, opened_repository, repository_options, state_of
 from backstay.cli.repository.rendering import time_plain
 from backstay.clock import SystemClock
 from backstay.cluster.etcd_program import find_etcd
 from backstay.durable import LocalDisk
 from backstay.errors import ExitStatus
 from backstay.findings import Severity, worst
-from backstay.jobs.points.choose import LATEST, choose
+from backstay.jobs.points.choose import LATEST
 from backstay.jobs.points.drill import drill_point
 from backstay.jobs.points.verify import DRILLED, RepositoryVerification, verify
-from backstay.repository.catalogue import facts_of, read_catalogue
+from backstay.repository.catalogue import read_catalogue
 from backstay.repository.facts import Fact, PointFact, put_fact, rank, read_facts
 from backstay.repository.manifest import Manifest
 from backstay.snapshot.verify import Level
@@ -67,7 +67,13 @@ class Subset(TextType):
 @output_options
 @reporting_options
 @click.option("--level", type=click.Choice(_LEVELS), default=str(Level.COHERENT), show_default=True, help="How deep.")
-@click.option("--at", default=LATEST, show_default=True, metavar="POINT", help="latest, an id, a revision or a time.")
+@click.option(
+    "--at",
+    default=LATEST,
+    show_default=True,
+    metavar="POINT",
+    help="latest, an id, a revision, a time, or before-delete:KEY.",
+)
 @click.option("--all", "every", is_flag=True, help="All points instead of one.")
 @click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
 @click.option("--subset", type=Subset(), metavar="N/T", help="With --all: the N-th of T parts of the points.")
@@ -117,7 +123,7 @@ def command(
                 chosen = due_first(points, facts, level)
                 chosen = [each for each in chosen if subset is None or each.sequence % subset[1] == subset[0] - 1]
             else:
-                chosen = [choose(points, at, lambda each: facts_of(opened, each))]
+                chosen = [choose_point(opened, points, at)]
             verified = verify(
                 opened, catalogue, chosen, wanted, spill=spill, entropy=os.urandom, progress=progress, drill=drill
             )

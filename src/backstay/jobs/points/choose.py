@@ -1,9 +1,12 @@
-"""Which point is meant: `latest`, an id, a revision, or a time. What is not held exactly is refused, naming the nearest.
+"""Which point is meant by what is written behind `--at`.
 
-latest                    the newest
-5d1c9f3a77e2b014-12       an id; its beginning is enough where only one fits
-120431                    a revision; needs an identity, for revisions are not public
-2026-11-25T00:10          a time in UTC, as exactly as it is written: all of that minute
+    latest                    the newest
+    5d1c9f3a77e2b014-12       an id; its beginning is enough where only one fits
+    120431                    a revision; needs an identity, for revisions are not public
+    2026-11-25T00:10          a time in UTC, as exactly as it is written: all of that minute
+    before-delete:KEY         the newest in which the key still exists, where it does not any more
+
+What is not held exactly is refused, and the nearest points are named.
 """
 
 from __future__ import annotations
@@ -17,17 +20,28 @@ from backstay.repository.manifest import Manifest, PointFacts
 
 LATEST = "latest"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(\.\d{1,6})?)?)?Z?")
+_BEFORE_DELETE = re.compile(r"before-delete[: ](.+)", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{4,16}(-[0-9]+)?")
 
 
-def choose(points: Sequence[Manifest], wanted: str, facts_of: Callable[[Manifest], PointFacts]) -> Manifest:
-    """The one point that `wanted` means; `points` are oldest first. Raises `POINT_NOT_FOUND`, `USAGE`."""
+def choose(
+    points: Sequence[Manifest],
+    wanted: str,
+    facts_of: Callable[[Manifest], PointFacts],
+    holds: Callable[[Manifest, bytes], bool],
+) -> Manifest:
+    """The one point that `wanted` means; `points` are oldest first, `holds` says whether a key exists at a point.
+
+    Raises `POINT_NOT_FOUND`, `USAGE`.
+    """
     if not points:
         raise errors.POINT_NOT_FOUND.error(
             "the repository holds no backup", next_step="make one with `backstay backup`"
         )
     if wanted == LATEST:
         return points[-1]
+    if found := _BEFORE_DELETE.fullmatch(wanted):
+        return _before_delete(points, found[1], holds)
     if found := _TIME.fullmatch(wanted):
         return _at_time(points, wanted, found)
     if wanted.isdecimal() and len(wanted) < 20:
@@ -37,6 +51,18 @@ def choose(points: Sequence[Manifest], wanted: str, facts_of: Callable[[Manifest
     raise errors.USAGE.error(
         f"`{wanted}` is no point", next_step="write `latest`, an id of `backstay list`, a revision, or 2026-11-25T00:10"
     )
+
+
+def _before_delete(points: Sequence[Manifest], key: str, holds: Callable[[Manifest, bytes], bool]) -> Manifest:
+    sought = key.encode("utf-8", "surrogateescape")
+    for number, point in enumerate(reversed(points)):
+        if holds(point, sought):
+            if number == 0:
+                raise errors.POINT_NOT_FOUND.error(
+                    f"`{key}` was not deleted", why="the newest backup holds it", next_step="use `--at latest`"
+                )
+            return point
+    raise errors.POINT_NOT_FOUND.error(f"no backup holds `{key}`")
 
 
 def _with_id(points: Sequence[Manifest], wanted: str) -> Manifest:

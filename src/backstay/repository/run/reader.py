@@ -7,6 +7,7 @@ Memory is a window of sealed bytes and one frame.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -93,6 +94,21 @@ class RunReader:
             entries = list(decode_entries(content, self.name))
             self._check_count(frame, len(entries))
             yield from entries
+
+    def newest(self, key: bytes) -> StoredRecord | None:
+        """The last record of `key`, from the one frame that can hold it; None where the run has none."""
+        number = bisect_right(self.footer.frames, key, key=lambda frame: frame.first) - 1
+        if number < 0:
+            return None
+        frame = self.footer.frames[number]
+        data = self._fetch(frame.offset, LENGTH_SIZE + frame.length)
+        self._check_length(data[:LENGTH_SIZE], frame.length)
+        content = unpack(self._seal.open(number, data[LENGTH_SIZE:]), self.name)
+        found = None
+        for record in decode_rows(content, self.name):
+            if record.key == key:
+                found = record
+        return found
 
     def check(self) -> None:
         """Open every frame and compare the SHA-256 of the object; nothing is decoded."""
