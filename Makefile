@@ -20,7 +20,6 @@ environment: ## the virtual environment .venv with the locked dependencies
 demo: environment ## an evening with a broken etcd, on this machine's loopback
 	@$(RUN) -m tools.peers.install
 	@$(RUN) -m tools.demo
-	@$(RUN) -m tools.demo_cluster
 
 test: peers ## lint, then all tests (PYTEST_ARGS='-k name' chooses)
 	@$(RUN) -m tools.run_tests test -- $(PYTEST_ARGS)

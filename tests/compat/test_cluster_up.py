@@ -211,8 +211,8 @@ def test_what_cannot_grow_is_refused_and_left_alone(
     assert "directory-in-use" in cluster("up", "--from", running.data_dir, *wanted, status=9)
     running.stop()
     assert "etcd-program-old" in cluster("up", "--from", running.data_dir, "--etcd", older.etcd, "--yes", status=2)
-    with start_etcd(peers.peer("3.5.35")) as old:
-        old.stop()
+    old = start_etcd(peers.peer("3.5.35"))
+    old.stop()
     assert "etcd-program-new" in cluster("up", "--from", old.data_dir, *wanted, status=2)
     with EtcdCluster(older, tmp_path / "many", names=("one", "two")) as many:
         many.kill()
