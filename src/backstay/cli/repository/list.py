@@ -10,7 +10,7 @@ from backstay.cli.options import Format, output_options, reporting_options
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, opened_repository, repository_options
+from backstay.cli.repository.opened import Access, cluster_option, opened_repository, repository_options
 from backstay.cli.repository.rendering import SEALED, Verified, point_plain, time_plain, verified_text
 from backstay.errors import ExitStatus
 from backstay.repository.catalogue import facts_of, read_catalogue
@@ -30,7 +30,7 @@ from backstay.values import size_text
 @repository_options
 @output_options
 @reporting_options
-@click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+@cluster_option
 @click.argument("repository", metavar="REPO")
 def command(*, repository: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> int:
     """List the points of REPO, oldest first. Without an identity times and sizes are shown, but neither revisions nor keys.

@@ -1,6 +1,8 @@
 """How a command opens the repository that was named: its store, the identities at hand, and this host's state.
 
     @repository_options      -> access: Access       (--identity, --passphrase, --state-dir)
+    @at_option               -> at: str              which point; `choose_point` finds it
+    @cluster_option          -> cluster: str         empty for all
 
 `BACKSTAY_IDENTITY` is a file, or the identity itself; `BACKSTAY_PASSPHRASE` a passphrase; `BACKSTAY_STATE_DIR` the state
 directory, which else is /var/lib/backstay for root and in the home for others.
@@ -30,13 +32,22 @@ from backstay.clock import SystemClock
 from backstay.crypto.slots import AgeIdentity, read_identities
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
-from backstay.jobs.points.choose import choose
+from backstay.jobs.points.choose import LATEST, choose
 from backstay.repository.catalogue import facts_of
 from backstay.repository.manifest import Manifest
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Repository, open_repository
 
 KEYS = "Keys and state"
+
+at_option = click.option(
+    "--at",
+    default=LATEST,
+    show_default=True,
+    metavar="POINT",
+    help="latest, an id, a revision, a time, or before-delete:KEY.",
+)
+cluster_option = click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
 _SYSTEM_STATE = "/var/lib/backstay"
 
 

@@ -13,11 +13,17 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import pairs
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, choose_point, opened_repository, repository_options
+from backstay.cli.repository.opened import (
+    Access,
+    at_option,
+    choose_point,
+    cluster_option,
+    opened_repository,
+    repository_options,
+)
 from backstay.cli.repository.rendering import point_plain, point_rows
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
-from backstay.jobs.points.choose import LATEST
 from backstay.jobs.points.restore import PointPlan, RestoredPoint, is_directory_target, plan_restore, restore
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.reading import PointReader
@@ -37,14 +43,8 @@ from backstay.values import size_text
 @reporting_options
 @dry_run_option
 @click.option("--to", "target", required=True, metavar="FILE|DIR/", help="A snapshot file, or a new data directory.")
-@click.option(
-    "--at",
-    default=LATEST,
-    show_default=True,
-    metavar="POINT",
-    help="latest, an id, a revision, a time, or before-delete:KEY.",
-)
-@click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+@at_option
+@cluster_option
 @click.argument("repository", metavar="REPO")
 def command(
     *,

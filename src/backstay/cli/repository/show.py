@@ -10,9 +10,15 @@ from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns, pairs
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.list import readable_facts
-from backstay.cli.repository.opened import Access, choose_point, opened_repository, repository_options
+from backstay.cli.repository.opened import (
+    Access,
+    at_option,
+    choose_point,
+    cluster_option,
+    opened_repository,
+    repository_options,
+)
 from backstay.cli.repository.rendering import point_plain, point_rows, verified_text
-from backstay.jobs.points.choose import LATEST
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.facts import newest_by_point, read_facts
 from backstay.values import size_text
@@ -27,14 +33,8 @@ from backstay.values import size_text
 @repository_options
 @output_options
 @reporting_options
-@click.option(
-    "--at",
-    default=LATEST,
-    show_default=True,
-    metavar="POINT",
-    help="latest, an id, a revision, a time, or before-delete:KEY.",
-)
-@click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+@at_option
+@cluster_option
 @click.argument("repository", metavar="REPO")
 def command(*, repository: str, at: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> None:
     """Show one point of REPO: what it holds, what it came from, and the objects it needs."""

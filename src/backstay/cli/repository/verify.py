@@ -20,14 +20,21 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, choose_point, opened_repository, repository_options, state_of
+from backstay.cli.repository.opened import (
+    Access,
+    at_option,
+    choose_point,
+    cluster_option,
+    opened_repository,
+    repository_options,
+    state_of,
+)
 from backstay.cli.repository.rendering import time_plain
 from backstay.clock import SystemClock
 from backstay.cluster.etcd_program import find_etcd
 from backstay.durable import LocalDisk
 from backstay.errors import ExitStatus
 from backstay.findings import Severity, worst
-from backstay.jobs.points.choose import LATEST
 from backstay.jobs.points.drill import drill_point
 from backstay.jobs.points.verify import DRILLED, RepositoryVerification, verify
 from backstay.repository.catalogue import read_catalogue
@@ -67,15 +74,9 @@ class Subset(TextType):
 @output_options
 @reporting_options
 @click.option("--level", type=click.Choice(_LEVELS), default=str(Level.COHERENT), show_default=True, help="How deep.")
-@click.option(
-    "--at",
-    default=LATEST,
-    show_default=True,
-    metavar="POINT",
-    help="latest, an id, a revision, a time, or before-delete:KEY.",
-)
+@at_option
 @click.option("--all", "every", is_flag=True, help="All points instead of one.")
-@click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+@cluster_option
 @click.option("--subset", type=Subset(), metavar="N/T", help="With --all: the N-th of T parts of the points.")
 @switch_option(
     "--record", default=True, help="Store the result in the repository, signed by this host if it has a key."
