@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import ClassVar
 
 from tests.etcd_process import EtcdProcess
 
@@ -23,7 +22,7 @@ READY = "ready to serve client requests"
 class BackstayServer(EtcdProcess):
     """The embedded store with etcd's flags. It is ready when it says so, in etcd's words, in its log."""
 
-    command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "backstay", "serve")
+    command: tuple[str, ...] = (sys.executable, "-m", "backstay", "serve")
 
     def as_etcd(self) -> EtcdProcess:
         """A real etcd, not started yet, on the same directory and ports. This process must have ended before."""

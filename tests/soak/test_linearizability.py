@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.etcd_server import BackstayServer
 from tests.linearizability.clients import problems_of_history
+from tests.linearizability.test_killed_server import server_for
 from tests.peers import Peer
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1_000, 1_100))
 def test_a_killed_server_loses_nothing(newest_peer: Peer, tmp_path: Path, seed: int) -> None:
-    arguments = ("--snapshot-count=60",) if seed % 2 else ()  # with checkpoints every other time
-    server = BackstayServer(newest_peer, tmp_path / "data", extra_args=arguments)
-    assert problems_of_history(server, seed) == []
+    assert problems_of_history(server_for(seed, newest_peer, tmp_path / "data"), seed) == []
