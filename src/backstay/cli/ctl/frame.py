@@ -28,6 +28,7 @@ from backstay.cli.options import attach, connection_options, dry_run_option, rep
 from backstay.cli.render.etcdctl import go
 from backstay.cli.reporting import Reporting
 from backstay.cli.settings import ConnectionSettings
+from backstay.errors import ExitStatus
 
 NAME = "backstay ctl"
 flag = switch_option
@@ -58,6 +59,8 @@ class CtlCommand(EtcdCommand):
             if said is None:
                 raise
             raise EtcdctlFailure(said, self.failure_status) from problem
+        except KeyboardInterrupt:
+            ctx.exit(ExitStatus.INTERRUPTED)  # without a word: it is how a watch ends
 
     @property
     def failure_status(self) -> int:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -144,7 +144,7 @@ def _watcher(
     )
 
 
-def _interactive(ctl: Ctl, client: Client, variables: tuple[str, str]) -> None:
+def _interactive(ctl: Ctl, client: Client, variables: tuple[str, str]) -> NoReturn:
     """Start a watch for every line `watch ...`; ends, as etcdctl does, with a refusal when the input does."""
     screen = Screen(ctl)
     watchers: list[Watcher] = []

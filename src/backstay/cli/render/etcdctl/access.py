@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.message import Message
 
 from backstay.cli.render.etcdctl.answer import Answer, header_lines, lines
-from backstay.cli.render.etcdctl.go import quoted, text_of
+from backstay.cli.render.etcdctl.go import quoted, text_of, truth
 from backstay.etcd.operations import FROM_KEY, prefix_end
 from backstay.etcd.pb import auth_pb2 as auth
 from backstay.etcd.pb import rpc_pb2 as rpc
@@ -66,7 +66,7 @@ def auth_status_answer(response: rpc.AuthStatusResponse) -> Answer:
     """For `auth status`."""
     return Answer(
         lambda: lines(
-            f"Authentication Status: {'true' if response.enabled else 'false'}",
+            f"Authentication Status: {truth(response.enabled)}",
             f"AuthRevision: {response.authRevision}",
         ),
         response,

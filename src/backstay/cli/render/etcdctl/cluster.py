@@ -8,7 +8,7 @@ from typing import Any
 from backstay.cli.render import etcd_tables
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.answer import Answer, box, header_lines, lines
-from backstay.cli.render.etcdctl.go import quoted
+from backstay.cli.render.etcdctl.go import quoted, truth
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.values import hex_id
 
@@ -75,7 +75,7 @@ def downgrade_answer(did: str, response: rpc.DowngradeResponse) -> Answer:
 def _member_row(member: rpc.Member) -> tuple[object, ...]:
     return (
         hex_id(member.ID), "started" if member.name else "unstarted", member.name, ",".join(member.peerURLs),
-        ",".join(member.clientURLs), _truth(member.isLearner),
+        ",".join(member.clientURLs), truth(member.isLearner),
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def _member_lines(member: rpc.Member, is_hex: bool) -> Iterable[str]:
     yield f'"Name" : {quoted(member.name)}'
     yield from (f'"PeerURL" : {quoted(url)}' for url in member.peerURLs)
     yield from (f'"ClientURL" : {quoted(url)}' for url in member.clientURLs)
-    yield f'"IsLearner" : {_truth(member.isLearner)}'
+    yield f'"IsLearner" : {truth(member.isLearner)}'
     yield ""
 
 
@@ -150,7 +150,3 @@ def _alarm_lines(alarm: rpc.AlarmMember, is_hex: bool) -> Iterable[str]:
 def _alarm_name(alarm: rpc.AlarmMember) -> str:
     known = rpc.AlarmType.values()
     return rpc.AlarmType.Name(alarm.alarm) if alarm.alarm in known else str(int(alarm.alarm))
-
-
-def _truth(value: bool) -> str:
-    return "true" if value else "false"

@@ -9,7 +9,7 @@ from typing import Any
 from backstay.cli.render import etcd_tables
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.answer import Answer, box, header_lines, lines
-from backstay.cli.render.etcdctl.go import quoted
+from backstay.cli.render.etcdctl.go import quoted, truth
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.values import hex_id, size_text
 
@@ -47,7 +47,7 @@ def health_answer(healths: Sequence[Health]) -> Answer:
         lambda: lines(*(_healthy_line(each) for each in healths if each.is_healthy)),
         fields=lambda: lines(*(row for each in healths for row in _health_lines(each))),
         table=lambda: box(
-            HEALTH_HEADER, [(each.endpoint, _truth(each.is_healthy), each.took, each.problem) for each in healths]
+            HEALTH_HEADER, [(each.endpoint, truth(each.is_healthy), each.took, each.problem) for each in healths]
         ),
         json=lambda: [_health_json(each) for each in healths],
     )
@@ -90,7 +90,7 @@ def hash_answer(hashes: Sequence[tuple[str, rpc.HashKVResponse]], *, is_hex: boo
 def _health_lines(health: Health) -> list[str]:
     return [
         f'"Endpoint" : {quoted(health.endpoint)}',
-        f'"Health" : {_truth(health.is_healthy)}',
+        f'"Health" : {truth(health.is_healthy)}',
         f'"Took" : {health.took}',
         f'"Error" : {health.problem}',
         "",
@@ -107,9 +107,9 @@ def _status_row(endpoint: str, status: rpc.StatusResponse) -> tuple[object, ...]
     return (
         endpoint, hex_id(status.header.member_id), status.version, status.storageVersion, size_text(status.dbSize),
         size_text(status.dbSizeInUse), f"{100 - used_percent}%", size_text(status.dbSizeQuota),
-        _truth(status.leader == status.header.member_id), _truth(status.isLearner), status.raftTerm, status.raftIndex,
+        truth(status.leader == status.header.member_id), truth(status.isLearner), status.raftTerm, status.raftIndex,
         status.raftAppliedIndex, ", ".join(status.errors), status.downgradeInfo.targetVersion,
-        _truth(status.downgradeInfo.enabled),
+        truth(status.downgradeInfo.enabled),
     )  # fmt: skip
 
 
@@ -122,13 +122,13 @@ def _status_lines(endpoint: str, status: rpc.StatusResponse, is_hex: bool) -> li
         f'"DBSizeInUse" : {status.dbSizeInUse}',
         f'"DBSizeQuota" : {status.dbSizeQuota}',
         f'"Leader" : {status.leader}',
-        f'"IsLearner" : {_truth(status.isLearner)}',
+        f'"IsLearner" : {truth(status.isLearner)}',
         f'"RaftIndex" : {status.raftIndex}',
         f'"RaftAppliedIndex" : {status.raftAppliedIndex}',
         f'"Errors" : [{" ".join(status.errors)}]',
         f'"Endpoint" : {quoted(endpoint)}',
         f'"DowngradeTargetVersion" : {quoted(status.downgradeInfo.targetVersion)}',
-        f'"DowngradeEnabled" : {_truth(status.downgradeInfo.enabled)}',
+        f'"DowngradeEnabled" : {truth(status.downgradeInfo.enabled)}',
         "",
     ]
 
@@ -141,7 +141,3 @@ def _hash_lines(endpoint: str, answer: rpc.HashKVResponse, is_hex: bool) -> list
         f'"HashRevision" : {answer.hash_revision}',
         "",
     ]
-
-
-def _truth(value: bool) -> str:
-    return "true" if value else "false"

@@ -79,6 +79,11 @@ def unquoted(text: str) -> bytes:
     return bytes(data)
 
 
+def truth(value: bool) -> str:
+    """`value` as Go prints a boolean."""
+    return "true" if value else "false"
+
+
 def integer(text: str, base: int = 10) -> int:
     """A signed number of 64 bits as `strconv.ParseInt` reads it; base 0 is what flags take. Raises ValueError in Go's words."""
     return _number("ParseInt", text, base, -(1 << 63), (1 << 63) - 1, sign="[+-]?")

@@ -7,6 +7,7 @@ from typing import Any
 
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.answer import Answer, header_lines, key_value_lines, key_value_text, lines
+from backstay.cli.render.etcdctl.go import truth
 from backstay.etcd.pb import kv_pb2 as kv
 from backstay.etcd.pb import rpc_pb2 as rpc
 
@@ -95,7 +96,7 @@ def _range_fields(response: rpc.RangeResponse, is_hex: bool) -> Iterator[str]:
     yield from header_lines(response.header, is_hex=is_hex)
     for item in response.kvs:
         yield from key_value_lines(item, is_hex=is_hex)
-    yield f'"More" : {_truth(response.more)}'
+    yield f'"More" : {truth(response.more)}'
     yield f'"Count" : {response.count}'
 
 
@@ -138,7 +139,7 @@ def _transaction_simple(response: rpc.TxnResponse, is_hex: bool) -> Iterator[str
 
 def _transaction_fields(response: rpc.TxnResponse, is_hex: bool) -> Iterator[str]:
     yield from header_lines(response.header, is_hex=is_hex)
-    yield f'"Succeeded" : {_truth(response.succeeded)}'
+    yield f'"Succeeded" : {truth(response.succeeded)}'
     for part in response.responses:
         if part.HasField("response_delete_range"):
             yield from _delete_fields(part.response_delete_range, is_hex)
@@ -168,7 +169,3 @@ def _watch_fields(response: rpc.WatchResponse, is_hex: bool) -> Iterator[str]:
 def event_name(event: kv.Event) -> str:
     """PUT or DELETE."""
     return kv.Event.EventType.Name(event.type)
-
-
-def _truth(value: bool) -> str:
-    return "true" if value else "false"

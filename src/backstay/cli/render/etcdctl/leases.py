@@ -7,7 +7,6 @@ command to command. `protobuf` is the whole message; etcdctl itself writes only 
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.answer import Answer, header_lines, lease_text, lines
@@ -21,7 +20,7 @@ def grant_answer(response: rpc.LeaseGrantResponse, *, is_hex: bool) -> Answer:
         lambda: f"lease {_id(response.ID)} granted with TTL({response.TTL}s)",
         response,
         lambda: lines(*_lease_lines(response.header, response.ID, response.TTL, is_hex)),
-        json=lambda: {**_flat(response.header), "ID": response.ID, "TTL": response.TTL, "Error": response.error},
+        json=lambda: {**go.json_of(response.header), "ID": response.ID, "TTL": response.TTL, "Error": response.error},
     )
 
 
@@ -40,7 +39,7 @@ def keep_alive_answer(response: rpc.LeaseKeepAliveResponse, *, is_hex: bool) -> 
         lambda: f"lease {_id(response.ID)} keepalived with TTL({response.TTL})",
         response,
         lambda: lines(*_lease_lines(response.header, response.ID, response.TTL, is_hex)),
-        json=lambda: {**_flat(response.header), "ID": response.ID, "TTL": response.TTL},
+        json=lambda: {**go.json_of(response.header), "ID": response.ID, "TTL": response.TTL},
     )
 
 
@@ -55,7 +54,7 @@ def time_to_live_answer(response: rpc.LeaseTimeToLiveResponse, *, is_hex: bool, 
             *(f'"Key" : {quoted(key)}' for key in response.keys),
         ),
         json=lambda: {
-            **_flat(response.header),
+            **go.json_of(response.header),
             "id": response.ID,
             "ttl": response.TTL,
             "granted-ttl": response.grantedTTL,
@@ -74,7 +73,7 @@ def leases_answer(response: rpc.LeaseLeasesResponse, *, is_hex: bool) -> Answer:
             *header_lines(response.header, is_hex=is_hex),
             *(f'"ID" : {lease_text(each, is_hex=is_hex)}' for each in ids),
         ),
-        json=lambda: {**_flat(response.header), "leases": [{"id": each} for each in ids]},
+        json=lambda: {**go.json_of(response.header), "leases": [{"id": each} for each in ids]},
     )
 
 
@@ -89,10 +88,6 @@ def _time_to_live_simple(response: rpc.LeaseTimeToLiveResponse, with_keys: bool)
 
 def _lease_lines(header: rpc.ResponseHeader, lease: int, ttl: int, is_hex: bool) -> list[str]:
     return [*header_lines(header, is_hex=is_hex), f'"ID" : {lease_text(lease, is_hex=is_hex)}', f'"TTL" : {ttl}']
-
-
-def _flat(header: rpc.ResponseHeader) -> dict[str, Any]:
-    return go.json_of(header)
 
 
 def _id(lease: int) -> str:
