@@ -247,14 +247,15 @@ def test_a_client_that_ends_its_side_still_gets_its_answer() -> None:
     on_a_loop(story)
 
 
+@pytest.mark.parametrize("length", [33, 1000], ids=["has said all", "could say more"])
 @pytest.mark.parametrize("how", ["half-close", "close", "abort"])
-def test_a_watch_over_http_ends_when_its_client_leaves(how: str) -> None:
+def test_a_watch_over_http_ends_when_its_client_leaves(how: str, length: int) -> None:
     async def story() -> None:
-        async with serving() as served:
+        async with serving(lambda _, calls: ([None] * len(calls), ())) as served:
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             body = b'{"create_request":{"key":"YQ=="}}'
-            writer.write(b"POST /v3/watch HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + body)
-            await _until(lambda: bool(served.handler.calls) and served.handler.calls[-1][0] is Op.MESSAGE)
+            writer.write(b"POST /v3/watch HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (length, body))
+            await _until(lambda: Op.MESSAGE in {each[0] for each in served.handler.calls})
             if how == "half-close":
                 writer.write_eof()
             elif how == "close":

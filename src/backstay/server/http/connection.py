@@ -73,7 +73,10 @@ class HttpConnection(asyncio.Protocol):
         except h11.RemoteProtocolError:
             return False
         self._advance()
-        return self._current is not None  # a client may end its side and still wait for the answer
+        if self._current is None:
+            return False
+        self._current.left()  # an answer without end has nobody to go to; a short one is still waited for
+        return True
 
     def connection_lost(self, problem: Exception | None) -> None:
         self._expect(None)
