@@ -156,13 +156,16 @@ def _agreed(starter: Starter, promise: Promise | None) -> Promise | None:
                 if len(found) == 1 and promise in (None, *found):
                     return found.pop()
             clock.sleep(POLL_SECONDS)
-    if problem is not None:
+    if problem is None:
+        why = ", ".join(f"{name}: {each.hash} at revision {each.revision}" for name, each in answers.items())
+    elif problem.kind is errors.REVISION_FUTURE:
+        why = f"{problem.where} does not come to have all revisions"
+    else:
         raise problem
-    wanted = f"; the source promised {promise.hash}" if promise is not None else ""
     raise errors.MEMBERS_DISAGREE.error(
         f"the members of `{cluster.directory}` do not hold the same",
         where=str(cluster.directory),
-        why=", ".join(f"{name}: {each.hash} at revision {each.revision}" for name, each in answers.items()) + wanted,
+        why=why + (f"; the source promised {promise.hash} at revision {promise.revision}" if promise else ""),
     )
 
 
