@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from backstay.store.durable import open_store
 from tests.crash.write_until_killed import OPTIONS
 from tests.storing import keys_of
@@ -44,8 +42,3 @@ def kill_again_and_again(data: Path, kills: int, seed: int) -> None:
 
 def test_no_acknowledged_write_is_lost_by_a_kill(tmp_path: Path) -> None:
     kill_again_and_again(tmp_path / "data", kills=20, seed=1)
-
-
-@pytest.mark.soak
-def test_no_acknowledged_write_is_lost_by_hundreds_of_kills(tmp_path: Path) -> None:
-    kill_again_and_again(tmp_path / "data", kills=400, seed=2)
