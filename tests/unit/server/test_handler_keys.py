@@ -281,3 +281,47 @@ def test_a_short_range_is_answered_at_once() -> None:
     served = _filled(900)
     response = served.ask(Op.RANGE, rpc.RangeRequest(key=b"0", range_end=b"9"), rpc.RangeResponse)
     assert len(response.kvs) == response.count == 900 and not served.transport.posted
+
+
+def _random_txn(chosen: random.Random, depth: int) -> rpc.TxnRequest:
+    def key() -> bytes:
+        return chosen.choice((b"a", b"b", b"c" * 200))
+
+    def operation() -> rpc.RequestOp:
+        kind = chosen.randrange(4 if depth else 3)
+        if kind == 0:
+            value = chosen.choice((b"", b"x" * 300))
+            put = rpc.PutRequest(key=key(), value=value, lease=chosen.choice((0, 7, -9)), prev_kv=chosen.random() < 0.5)
+            return rpc.RequestOp(request_put=put)
+        if kind == 1:
+            return rpc.RequestOp(request_range=rpc.RangeRequest(key=key(), limit=chosen.randrange(3), revision=0))
+        if kind == 2:
+            return rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key(), range_end=b"a", prev_kv=True))
+        return rpc.RequestOp(request_txn=_random_txn(chosen, depth - 1))
+
+    def compare() -> rpc.Compare:
+        made = rpc.Compare(key=key(), result=chosen.randrange(5), target=chosen.randrange(6))  # type: ignore[arg-type]
+        field = chosen.choice(("version", "create_revision", "mod_revision", "lease", "value", ""))
+        if field:
+            setattr(made, field, b"" if field == "value" else chosen.choice((0, 5, -1)))
+        made.range_end = chosen.choice((b"", b"\0", b"z"))
+        return made
+
+    return rpc.TxnRequest(
+        compare=[compare() for _ in range(chosen.randrange(3))],
+        success=[operation() for _ in range(chosen.randrange(3))],
+        failure=[operation() for _ in range(chosen.randrange(3))],
+    )
+
+
+def test_entries_are_the_bytes_that_our_own_encoder_writes() -> None:
+    chosen = random.Random(11)
+    served = Served()
+    for lease in (7, -9):
+        served.ask(Op.LEASE_GRANT, rpc.LeaseGrantRequest(TTL=600, ID=lease), rpc.LeaseGrantResponse)
+    for _ in range(600):
+        body = _random_txn(chosen, 3).SerializeToString()
+        served.call(Op.TXN, body + chosen.choice((b"", b"\xc0\x3e\x01")))  # a field that nobody knows
+    assert len(served.journal) > 100
+    for entry in served.journal:
+        assert encode_request(decode_request(entry)) == entry

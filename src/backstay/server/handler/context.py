@@ -61,10 +61,10 @@ class HandlerContext:
             return self.engine.identify(token.removeprefix(_BEARER).decode("latin-1"))
         return self.engine.identify(None, self.transport.peer(conn).common_name)
 
-    def execute(self, body: Message, identity: Identity = NOBODY) -> Outcome:
-        """Do what `body` asks and note its entry. Raises `Refused`."""
+    def execute(self, body: Message, identity: Identity = NOBODY, encoded: bytes | None = None) -> Outcome:
+        """Do what `body` asks and note its entry; `encoded` as for the engine. Raises `Refused`."""
         try:
-            outcome = self.engine.execute(body, identity)
+            outcome = self.engine.execute(body, identity, encoded)
         except Refused:
             self.note_raised()
             raise

@@ -131,7 +131,9 @@ class KvService:
             update = recognise_update(message, len(body))
             if update is not None:
                 return self._update(*update, body)
-        return self._execute(conn, token, decode_txn(message))
+        message.DiscardUnknownFields()
+        # protobuf writes the bytes that the log's own encoder would, several times as fast.
+        return self._execute(conn, token, decode_txn(message), message.SerializeToString())
 
     def _deep_txn(self, conn: Conn, token: Token, body: bytes) -> Reply:
         """One so deep that protobuf does not read it, which etcd does; or one that nobody can read."""
@@ -141,8 +143,8 @@ class KvService:
             raise DecodeError("no transaction") from None
         return self._execute(conn, token, txn)
 
-    def _execute(self, conn: Conn, token: Token, txn: requests.Txn) -> Reply:
-        outcome = self._context.execute(txn, self._context.identify(conn, token))
+    def _execute(self, conn: Conn, token: Token, txn: requests.Txn, encoded: bytes | None = None) -> Reply:
+        outcome = self._context.execute(txn, self._context.identify(conn, token), encoded)
         assert isinstance(outcome.answer, TxnAnswer)
         return encode_txn_response(self._context.header(outcome.revision), outcome.answer)
 

@@ -47,6 +47,9 @@ from backstay.values import LeaseId, Revision
 
 NOBODY = Identity("", 0)
 
+_TXN = b"\x32"
+"""The tag of a transaction in a log entry's request."""
+
 
 class RemainingLease(NamedTuple):
     """A lease and its time, in seconds. `ttl` is -1 for one that is not granted."""
@@ -92,8 +95,11 @@ class Engine:
 
     # Requests.
 
-    def execute(self, body: Message, identity: Identity = NOBODY) -> Outcome:
-        """Do what `body` asks. Raises `Refused`; an alarm that the refusal raised is in `take_raised`."""
+    def execute(self, body: Message, identity: Identity = NOBODY, encoded: bytes | None = None) -> Outcome:
+        """Do what `body` asks. Raises `Refused`; an alarm that the refusal raised is in `take_raised`.
+
+        `encoded` is a transaction as it stands in the log, for callers who have it.
+        """
         if self.options.read_only:
             refuse_writes(body)
         self._check_quota(body)
@@ -110,7 +116,8 @@ class Engine:
         request = Request(body, self._request_id(), identity.username, identity.auth_revision)
         entry = None
         if not only_looks(body):
-            entry = encode_request(request)
+            is_short = encoded is not None and identity is NOBODY
+            entry = self._entry(_TXN, encoded or b"") if is_short else encode_request(request)
             if len(entry) > self.options.max_request_bytes:
                 raise Refused(refusals.REQUEST_TOO_LARGE)
         applied = apply_request(self.state, request)
@@ -165,7 +172,7 @@ class Engine:
         if (before.mod_revision if before is not None else 0) != mod_revision:
             return False, state.revision, before, None
         self.hub.publish((state.put_plain(key, value),))
-        return True, state.revision, None, self._entry(b"\x32", encoded or _encode_update(key, mod_revision, value))
+        return True, state.revision, None, self._entry(_TXN, encoded or _encode_update(key, mod_revision, value))
 
     def _is_plain(self, key: bytes, size: int) -> bool:
         """Whether nothing stands in the way of a put that the general path would have to look at."""

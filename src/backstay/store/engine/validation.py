@@ -19,8 +19,9 @@ def check_shape(body: Message, max_operations: int) -> None:
     """Raise `Refused` for a request that no state could make valid."""
     if isinstance(body, requests.Txn):
         _check_txn(body, max_operations)
-        _written(body.success)
-        _written(body.failure)
+        for branch in (body.success, body.failure):
+            if not _puts_differ(branch):
+                _written(branch)
     else:
         _check_operation(body)
 
@@ -77,6 +78,13 @@ def _check_txn(txn: requests.Txn, limit: int) -> None:
         if part is None:
             raise Refused(refusals.KEY_NOT_FOUND)
         _check_operation(part)
+
+
+def _puts_differ(operations: tuple[Operation, ...]) -> bool:
+    """Whether the branch only reads and puts, each key once, as most do: then nothing collides."""
+    puts = [each.put.key for each in operations if each.put is not None]
+    others = sum(each.range is not None for each in operations)
+    return len(puts) + others == len(operations) and len(set(puts)) == len(puts)
 
 
 def _written(operations: tuple[Operation, ...]) -> tuple[set[bytes], RangeSet]:
