@@ -44,7 +44,7 @@ format: environment ## let ruff put the code into its form
 	@.venv/bin/ruff format .
 
 soak: peers ## the long tests: minutes to hours
-	@BACKSTAY_SOAK=1 $(RUN) -m pytest tests/soak -m soak --timeout=0 $(PYTEST_ARGS)
+	@BACKSTAY_SOAK=1 $(RUN) -m pytest tests -m soak --timeout=0 $(PYTEST_ARGS)
 
 bench: peers ## measure, side by side with etcd's own tools
 	@$(RUN) -m bench
