@@ -20,7 +20,7 @@ def check_shape(body: Message, max_operations: int) -> None:
     if isinstance(body, requests.Txn):
         _check_txn(body, max_operations)
         for branch in (body.success, body.failure):
-            if not _puts_differ(branch):
+            if not _cannot_collide(branch):
                 _written(branch)
     else:
         _check_operation(body)
@@ -80,8 +80,10 @@ def _check_txn(txn: requests.Txn, limit: int) -> None:
         _check_operation(part)
 
 
-def _puts_differ(operations: tuple[Operation, ...]) -> bool:
-    """Whether the branch only reads and puts, each key once, as most do: then nothing collides."""
+def _cannot_collide(operations: tuple[Operation, ...]) -> bool:
+    """Whether the branch has one operation, or only reads and puts, each key once, as most do."""
+    if len(operations) <= 1:
+        return not operations or operations[0].txn is None
     puts = [each.put.key for each in operations if each.put is not None]
     others = sum(each.range is not None for each in operations)
     return len(puts) + others == len(operations) and len(set(puts)) == len(puts)
