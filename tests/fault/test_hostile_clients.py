@@ -16,6 +16,7 @@ import pytest
 from backstay import errors
 from backstay.errors import BackstayError
 from backstay.server import front
+from backstay.server.grpcio import CallOptions
 from backstay.server.http import connection
 from backstay.server.listeners import Listener, Serves
 from backstay.server.methods import Op
@@ -188,7 +189,7 @@ def test_huge_metadata_is_refused() -> None:
 
 def test_a_huge_body_is_refused_without_being_kept() -> None:
     async def story() -> None:
-        async with serving(max_request_bytes=1000) as served:
+        async with serving(calls=CallOptions(max_request_bytes=1000)) as served:
             size = 100 << 20
             head = f"POST /v3/kv/put HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)

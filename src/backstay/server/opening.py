@@ -19,6 +19,7 @@ from backstay.clock import Clock
 from backstay.findings import Finding
 from backstay.formats.directory import MEMBER
 from backstay.server.compacting import AutoCompaction, PeriodicCompaction, RevisionCompaction
+from backstay.server.grpcio.options import CallOptions
 from backstay.server.handler.hosting import Snapshot
 from backstay.server.http.service import HttpOptions
 from backstay.server.identity import Identity
@@ -67,13 +68,15 @@ class OpenedServer:
                 hosts=frozenset(settings.host_names),
                 has_gateway=settings.serves_gateway,
             ),
-            max_request_bytes=settings.max_request_bytes,
-            max_concurrent_streams=settings.max_concurrent_streams,
-            keepalive_min_seconds=settings.keepalive.client_min_seconds,
-            keepalive_interval_seconds=settings.keepalive.interval_seconds,
-            keepalive_timeout_seconds=settings.keepalive.timeout_seconds,
-            slow_call_seconds=settings.slow_call_seconds,
-            extensive_metrics=settings.extensive_metrics,
+            calls=CallOptions(
+                max_request_bytes=settings.max_request_bytes,
+                max_concurrent_streams=settings.max_concurrent_streams,
+                keepalive_min_seconds=settings.keepalive.client_min_seconds,
+                keepalive_interval_seconds=settings.keepalive.interval_seconds,
+                keepalive_timeout_seconds=settings.keepalive.timeout_seconds,
+                slow_call_seconds=settings.slow_call_seconds,
+                extensive_metrics=settings.extensive_metrics,
+            ),
         )
         self._server = StoreServer(
             runner.handler, runner, StoreStatistics(runner, disk), options, sockets=addresses.sockets

@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from backstay.server.front import Front
 from backstay.server.grpcio.limits import message_limit
-from backstay.server.grpcio.options import DEFAULT_MAX_REQUEST_BYTES, UNLIMITED_STREAMS, TransportOptions
+from backstay.server.grpcio.options import CallOptions, TransportOptions
 from backstay.server.grpcio.transport import GrpcTransport
 from backstay.server.http.service import HttpOptions, HttpService
 from backstay.server.http.statistics import Statistics
@@ -27,19 +27,12 @@ from backstay.server.transport import Handler, Journal
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Who answers, where, and within which limits; see `TransportOptions` for those."""
+    """Who answers, where, and how calls and HTTP are taken."""
 
     identity: Identity
     listeners: tuple[Listener, ...]
     http: HttpOptions = field(default_factory=HttpOptions)
-    max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
-    max_concurrent_streams: int = UNLIMITED_STREAMS
-    keepalive_min_seconds: float = 5
-    keepalive_interval_seconds: float = 2 * 60 * 60
-    keepalive_timeout_seconds: float = 20
-    extensive_metrics: bool = False
-    slow_call_seconds: float = 0.3
-    """Calls with one answer that take longer are logged."""
+    calls: CallOptions = field(default_factory=CallOptions)
 
 
 class StoreServer:
@@ -58,20 +51,10 @@ class StoreServer:
         sockets: Sequence[socket.socket] = (),
     ) -> None:
         inner_name = f"backstay-{os.urandom(16).hex()}"
-        transport = TransportOptions(
-            options.identity,
-            inner_name=inner_name,
-            max_request_bytes=options.max_request_bytes,
-            max_concurrent_streams=options.max_concurrent_streams,
-            keepalive_min_seconds=options.keepalive_min_seconds,
-            keepalive_interval_seconds=options.keepalive_interval_seconds,
-            keepalive_timeout_seconds=options.keepalive_timeout_seconds,
-            extensive_metrics=options.extensive_metrics,
-            slow_call_seconds=options.slow_call_seconds,
-        )
+        transport = TransportOptions(options.identity, inner_name=inner_name, calls=options.calls)
         self._grpc = GrpcTransport(handler, journal, transport)
         http = HttpService(
-            self.inbox, statistics, self._grpc.traffic, options.identity, message_limit(transport), options.http
+            self.inbox, statistics, self._grpc.traffic, options.identity, message_limit(options.calls), options.http
         )
         self._fronts = [
             Front(listener, self._grpc.visitors, inner_name, http.connection, bound)

@@ -42,9 +42,9 @@ class Calls(grpc.GenericRpcHandler):
         self._traffic = traffic
         self._connections = connections
         self._identity = options.identity
-        self._limit = message_limit(options)
-        self._is_timed = options.extensive_metrics
-        self._slow = options.slow_call_seconds
+        self._limit = message_limit(options.calls)
+        self._is_timed = options.calls.extensive_metrics
+        self._slow = options.calls.slow_call_seconds
         self._methods = {path: op for op, path in PATHS.items()}
         self._methods[reflection.PATH_OF_OLD_CLIENTS] = Op.REFLECTION
         self._without_token = {path: self._handler(op, None) for path, op in self._methods.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.server.grpcio.options import TransportOptions
+from backstay.server.grpcio.options import CallOptions
 
 MESSAGE_OVERHEAD = 512 << 10
 """How much larger than a request a message may be, as in etcd."""
@@ -17,12 +17,12 @@ IDENTITY_COMPRESSION_ONLY = 1
 Arguments = list[tuple[str, int]]
 
 
-def message_limit(options: TransportOptions) -> int:
+def message_limit(options: CallOptions) -> int:
     """The largest message that a client may send, in bytes."""
     return options.max_request_bytes + MESSAGE_OVERHEAD
 
 
-def channel_arguments(options: TransportOptions) -> Arguments:
+def channel_arguments(options: CallOptions) -> Arguments:
     """The server's options in grpcio's words."""
     return [
         ("grpc.so_reuseport", 0),  # or two servers would share a port without a word

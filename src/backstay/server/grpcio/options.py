@@ -1,8 +1,8 @@
-"""What a transport over grpcio is told: whose answers it gives, where it listens, and its limits."""
+"""What a transport over grpcio is told: whose answers it gives, where it listens, and how it takes calls."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backstay.server.identity import Identity
 from backstay.server.listeners import Listener
@@ -12,16 +12,13 @@ UNLIMITED_STREAMS = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class TransportOptions:
-    """`max_request_bytes` is for a request as it is journalled; a message may be 512 KiB larger before it is refused.
+class CallOptions:
+    """Sizes in bytes, times in seconds.
 
-    `listeners` are served by grpcio itself, in plaintext; `inner_name` is the abstract unix socket where the front brings
-    what it passes on.
+    `max_request_bytes` is for a request as it is journalled; a message may be 512 KiB larger before it is refused. Of the
+    keepalive times 0 is never, or for ever.
     """
 
-    identity: Identity
-    listeners: tuple[Listener, ...] = ()
-    inner_name: str = ""
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
     max_concurrent_streams: int = UNLIMITED_STREAMS
     keepalive_min_seconds: float = 5
@@ -30,3 +27,16 @@ class TransportOptions:
     extensive_metrics: bool = False
     """Whether calls are timed by method (--metrics=extensive)."""
     slow_call_seconds: float = 0.3
+    """Calls with one answer that take longer are logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """`listeners` are served by grpcio itself, in plaintext; `inner_name` is the abstract unix socket where the front brings
+    what it passes on.
+    """
+
+    identity: Identity
+    listeners: tuple[Listener, ...] = ()
+    inner_name: str = ""
+    calls: CallOptions = field(default_factory=CallOptions)

@@ -45,7 +45,7 @@ class GrpcTransport:
         """Listen, and begin to serve. Raises `LISTENING_FAILED`."""
         connections = Connections(self.inbox, self.visitors, is_inner=not self.options.listeners)
         calls = Calls(self.inbox, connections, self.traffic, self.options)
-        server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options))
+        server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options.calls))
         self._ports = tuple(self._listen(server, listener) for listener in self.options.listeners)
         if self.options.inner_name:
             server.add_insecure_port(f"unix-abstract:{self.options.inner_name}")

@@ -66,17 +66,16 @@ class HttpConnection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        if self._current is None:
+        exchange = self._current
+        if exchange is None:
             return False
         try:
             self._h11.receive_data(b"")
         except h11.RemoteProtocolError:
             return False
         self._advance()
-        if self._current is None:
-            return False
-        self._current.left()  # an answer without end has nobody to go to; a short one is still waited for
-        return True
+        exchange.left()  # an answer without end has nobody to go to; a short one is still waited for
+        return self._current is exchange
 
     def connection_lost(self, problem: Exception | None) -> None:
         self._expect(None)
