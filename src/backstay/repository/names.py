@@ -56,6 +56,18 @@ def slot_kind(name: str) -> str | None:
     return found[4] if found else None
 
 
+def slot_epoch(name: str) -> EpochId | None:
+    """The epoch of a slot; None for another name."""
+    found = _SLOT.fullmatch(name)
+    return EpochId(int(found[1]), bytes.fromhex(found[2])) if found else None
+
+
+def slot_recipient(name: str) -> str | None:
+    """The id of the recipient of a slot; None for another name."""
+    found = _SLOT.fullmatch(name)
+    return found[3] if found else None
+
+
 def run(lineage: str, kind: ObjectClass, day: datetime, salt: bytes, sha256: str) -> str:
     """A run that is written on `day`."""
     return f"{RUNS}{lineage}/{kind.label}/{day.astimezone(UTC):%Y/%m/%d}/{salt[:8].hex()}-{sha256}"

@@ -107,13 +107,8 @@ def create(store: BlobStore, founding: Founding, *, now: datetime, entropy: Entr
     Raises `RECIPIENTS_TOO_FEW` unless two are given, one of them offline, and `REPOSITORY_EXISTS`. The trust document is
     put first: what has a `backstay.json` is whole.
     """
-    sealed = founding.encryption is Encryption.SEALED
-    keys = {each.public for each in founding.recipients}
-    if sealed and (len(keys) < FEWEST_RECIPIENTS or not any(each.offline for each in founding.recipients)):
-        raise errors.RECIPIENTS_TOO_FEW.error(
-            f"{len(keys)} recipient{'' if len(keys) == 1 else 's'}, "
-            f"{sum(each.offline for each in founding.recipients)} of them offline"
-        )
+    if founding.encryption is Encryption.SEALED:
+        require_recipients(founding.recipients)
     _refuse_occupied(store)
     description = Description(
         entropy(16).hex(), now, founding.encryption, founding.single_writer, (founding.root.public,)
@@ -127,6 +122,15 @@ def create(store: BlobStore, founding: Founding, *, now: datetime, entropy: Entr
             raise
         raise errors.REPOSITORY_EXISTS.error("somebody else makes a repository here", where=store.location) from problem
     return open_repository(store, (), roots=(founding.root.public,))
+
+
+def require_recipients(recipients: Sequence[TrustedRecipient]) -> None:
+    """Raise `RECIPIENTS_TOO_FEW` unless there are two, one of them offline."""
+    count, offline = len({each.public for each in recipients}), sum(each.offline for each in recipients)
+    if count < FEWEST_RECIPIENTS or not offline:
+        raise errors.RECIPIENTS_TOO_FEW.error(
+            f"{count} recipient{'' if count == 1 else 's'}, {offline} of them offline"
+        )
 
 
 def open_repository(store: BlobStore, identities: Sequence[SlotIdentity], *, roots: Sequence[str] = ()) -> Repository:

@@ -26,7 +26,7 @@ from backstay.jobs.points.drill import failed, finding_of
 from backstay.jobs.points.rebuild import rebuild
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue
-from backstay.repository.manifest import Manifest
+from backstay.repository.manifest import Manifest, RunReference, SlotReference
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Entropy, Repository
 from backstay.snapshot.verify import Level
@@ -125,7 +125,7 @@ def verify(
     verifier = _Verifier(repository, listed, spill, entropy, progress)
     found = [POINT_UNAUTHENTIC.at(problem.where or problem.what, str(problem)) for problem in catalogue.damage]
     used = {part.name for each in catalogue.points for part in each.objects}
-    unused = [name for name in listed if name not in used]
+    unused = [name for name in listed if name.startswith(names.RUNS) and name not in used]
     if unused and not catalogue.damage:
         total = sum(listed[name] for name in unused)
         found.append(OBJECTS_UNUSED.at("repository", f"{len(unused)} objects, {total} bytes"))
@@ -178,16 +178,22 @@ class _Verifier:
         return PointVerification(manifest, reached, wanted, ())
 
     def _check_listed(self, manifest: Manifest) -> list[Finding]:
+        parts: list[RunReference | SlotReference] = [*manifest.runs, *self._slots(manifest)]
         return [
             RUN_MISSING.at(part.name, "is not there" if size is None else f"has {size} bytes, not {part.size}")
-            for part in manifest.objects
+            for part in parts
             if (size := self._listed.get(part.name)) != part.size
         ]
+
+    def _slots(self, manifest: Manifest) -> list[SlotReference]:
+        """The slots that must be there: those of removed recipients may be gone."""
+        trusted = {each.id for each in self._repository.trust.recipients}
+        return [slot for slot in manifest.slots if names.slot_recipient(slot.name) in trusted]
 
     def _check_intact(self, manifest: Manifest) -> list[Finding]:
         self._progress.begin(f"hashing {manifest.id}", manifest.stored_bytes)
         parts = [(run.name, names.run_sha256(run.name)) for run in manifest.runs]
-        parts += [(slot.name, slot.sha256) for slot in manifest.slots]
+        parts += [(slot.name, slot.sha256) for slot in self._slots(manifest)]
         for name, sha256 in parts:
             if name not in self._intact:
                 self._intact[name] = self._hash(name, sha256)
