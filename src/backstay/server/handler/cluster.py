@@ -1,16 +1,18 @@
-"""Cluster: the one member there is, and a learner that has been added and not started.
+"""Cluster: the one member there is, and those that have been added and not started.
 
-A learner can be added, changed and removed here. It joins when real etcd has taken over the directory: what is written down
-here is what etcd begins with. A second vote is refused, and the refusal names the way: etcd could not elect itself on this
-directory without a member that cannot join before there is a leader.
+A member can be added, changed and removed here. It joins when real etcd has taken over the directory: what is written down
+here is what etcd begins with. Until then this store goes on alone, though etcd would wait for a second vote: a member that
+has not started holds no copy, so nothing that is acknowledged here can be contradicted by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from backstay.etcd.pb import rpc_pb2 as rpc
+from backstay.formats import requests
 from backstay.formats.membership import Member
 from backstay.formats.raft import ConfChange, ConfChangeType
 from backstay.server.handler.context import HandlerContext
@@ -25,11 +27,9 @@ from backstay.values import MemberId
 INVALID_URLS = Refusal("InvalidArgument", "etcdserver: given member URLs are invalid")
 NOT_ENOUGH_STARTED = Refusal("Unknown", "etcdserver: re-configuration failed due to not enough started members")
 """Meant as FailedPrecondition; this is the code that etcd really sends."""
-ONE_VOTE_ONLY = Refusal(
-    "FailedPrecondition",
-    "backstay: this store has the only vote; add the member as a learner, or stop the store, start etcd on the same data "
-    "directory, and add it there",
-)
+VERSION_BEFORE_A_VOTE = "3.5.0"
+"""Agreed on before a second vote is given: who joins asks for it, and without a leader etcd could not answer. 3.4 cannot
+read the entry that says so; every later release can, and agrees on more as soon as it has a leader."""
 MOST_LEARNERS = 1
 """etcd's --max-learners by default."""
 
@@ -61,12 +61,17 @@ class ClusterService:
         self._require_administrator(conn, token)
         if any(set(asked.peerURLs) & set(each.peer_urls) for each in self._members.values()):
             raise Refused(refusals.PEER_URL_EXISTS)
-        if not asked.isLearner:
-            raise Refused(ONE_VOTE_ONLY)
-        if sum(each.is_learner for each in self._members.values()) >= MOST_LEARNERS:
+        waiting = [each for each in self._members.values() if each.id != self._own_id]
+        if asked.isLearner and sum(each.is_learner for each in waiting) >= MOST_LEARNERS:
             raise Refused(refusals.TOO_MANY_LEARNERS)
-        member = self._context.engine.new_learner(tuple(asked.peerURLs))
-        self._change(ConfChange(ConfChangeType.ADD_LEARNER, member.id, member, is_promote=False))
+        if not asked.isLearner and not all(each.is_learner for each in waiting):
+            raise Refused(NOT_ENOUGH_STARTED)
+        if not asked.isLearner and not self._context.engine.state.cluster.version:
+            self._context.execute(requests.ClusterVersionSet(VERSION_BEFORE_A_VOTE))
+        learner = self._context.engine.new_learner(tuple(asked.peerURLs))
+        member = replace(learner, is_learner=asked.isLearner)
+        kind = ConfChangeType.ADD_LEARNER if asked.isLearner else ConfChangeType.ADD_NODE
+        self._change(ConfChange(kind, member.id, member, is_promote=False))
         return rpc.MemberAddResponse(
             header=self._context.header(0), member=_message(member), members=self._listed()
         ).SerializeToString()
