@@ -326,6 +326,9 @@ AUTH = (
     post("kv/range", f'{{"key":"{A}"}}', headers={"Authorization": "nonsense.1"}),
     post("watch", f'{{"create_request":{{"key":"{A}"}}}}', lines=1),
     post("lease/keepalive", '{"ID":77}'),
+    post("maintenance/snapshot", "{}"),
+    post("election/leader", f'{{"name":"{A}"}}'),
+    post("lock/lock", f'{{"name":"{A}"}}'),
     get("/health"),
     get("/readyz"),
 )
