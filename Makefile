@@ -48,6 +48,7 @@ soak: peers ## the long tests: minutes to hours
 
 bench: peers ## measure, side by side with etcd's own tools
 	@$(RUN) -m bench
+	@$(RUN) -m bench.server
 
 dist: environment ## wheel and sdist into dist/, proven by an installation
 	@$(RUN) -m tools.build_distribution
