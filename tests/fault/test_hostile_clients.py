@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,12 +119,38 @@ def test_a_grpc_server_that_ends_by_itself_ends_the_wait() -> None:
 def test_a_stranger_on_the_inner_socket_is_refused() -> None:
     async def story() -> None:
         async with serving() as served:
-            name = served.server._fronts[0].inner_name
-            async with grpc.aio.insecure_channel(f"unix-abstract:{name}") as channel:
+            path = served.server._fronts[0].inner.path
+            async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await call(channel, Op.STATUS)
             assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
             assert served.handler.calls == []
+
+    on_a_loop(story)
+
+
+def test_the_inner_socket_leaves_nothing_that_could_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / ("long" * 30)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+
+    async def story() -> None:
+        async with serving() as served:
+            assert list(place.iterdir()) == []
+            await _is_well(served)
+
+    on_a_loop(story)
+    assert list(place.iterdir()) == []
+
+
+def test_no_place_for_the_inner_socket_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+
+    async def story() -> None:
+        with pytest.raises(BackstayError) as caught:
+            async with serving():
+                pass
+        assert caught.value.kind is errors.LISTENING_FAILED
 
     on_a_loop(story)
 

@@ -8,8 +8,8 @@ ALPN decides before that: a client that offers HTTP/1.1 at all gets it, and gRPC
                              \\--> HTTP/1.1: gateway, health, metrics
 
 grpcio sees the name that the front has bound its end of the inner socket to, and `Visitors` tells who that is; so addresses
-and client certificates arrive as if the client had come directly. Whoever else on this host finds the inner socket has no
-name that was given, and is refused every call: a name cannot be guessed before it is bound, nor bound twice.
+and client certificates arrive as if the client had come directly. Nobody else can find the inner socket (`InnerSocket`), and
+who has no name that was given is refused every call: a name cannot be guessed before it is bound, nor bound twice.
 
 TLS ends here rather than in grpcio because Python's can choose versions and ciphers, look at names and revocations before a
 call, and share the port.
@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from backstay.server.http2_guard import Http2Guard
+from backstay.server.inner_socket import InnerSocket
 from backstay.server.listeners import Listener, Serves, TlsFiles
 from backstay.server.ports import bind
 from backstay.server.transport import Conn, Peer
@@ -49,19 +50,19 @@ HttpProtocol = Callable[[Conn, Serves, Peer, bool], asyncio.Protocol]
 
 
 class Front:
-    """Listens on one address. `inner_name` is where grpcio listens; `http` serves what is not gRPC."""
+    """Listens on one address. `inner` is where grpcio listens; `http` serves what is not gRPC."""
 
     def __init__(
         self,
         listener: Listener,
         visitors: Visitors,
-        inner_name: str,
+        inner: InnerSocket,
         http: HttpProtocol,
         bound: socket.socket | None = None,
     ) -> None:
         self.listener = listener
         self.visitors = visitors
-        self.inner_name = inner_name
+        self.inner = inner
         self.http = http
         self.tls = _server_tls(listener.tls) if listener.tls is not None else None
         self.port = 0
@@ -221,7 +222,7 @@ class Arrival(asyncio.Protocol):
         outer = self._transport
         assert outer is not None
         try:
-            inner = await _connected(self._name, self._front.inner_name)
+            inner = await _connected(self._name, self._front.inner.path)
         except OSError:
             outer.abort()
             return
@@ -287,7 +288,7 @@ async def _connected(name: str, to: str) -> socket.socket:
         inner.bind(f"\0{name}")
         for attempt in range(INNER_ATTEMPTS):
             try:
-                inner.connect(f"\0{to}")
+                inner.connect(to)
                 break
             except BlockingIOError:
                 if attempt == INNER_ATTEMPTS - 1:

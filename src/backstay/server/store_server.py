@@ -7,7 +7,6 @@ handler -- inbox --+-- grpcio, on an inner socket --+
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from backstay.server.http.service import HttpOptions, HttpService
 from backstay.server.http.statistics import Statistics
 from backstay.server.identity import Identity
 from backstay.server.inbox import Inbox
+from backstay.server.inner_socket import InnerSocket
 from backstay.server.listeners import Listener
 from backstay.server.transport import Handler, Journal
 
@@ -50,14 +50,14 @@ class StoreServer:
         *,
         sockets: Sequence[socket.socket] = (),
     ) -> None:
-        inner_name = f"backstay-{os.urandom(16).hex()}"
-        transport = TransportOptions(options.identity, inner_name=inner_name, calls=options.calls)
-        self._grpc = GrpcTransport(handler, journal, transport)
+        self._inner = InnerSocket()
+        transport = TransportOptions(options.identity, calls=options.calls)
+        self._grpc = GrpcTransport(handler, journal, transport, self._inner)
         http = HttpService(
             self.inbox, statistics, self._grpc.traffic, options.identity, message_limit(options.calls), options.http
         )
         self._fronts = [
-            Front(listener, self._grpc.visitors, inner_name, http.connection, bound)
+            Front(listener, self._grpc.visitors, self._inner, http.connection, bound)
             for listener, bound in zip_longest(options.listeners, sockets)
         ]
 
@@ -94,6 +94,7 @@ class StoreServer:
             front.refuse_new()
         await self._grpc.stop(grace_seconds)
         await asyncio.gather(*(front.close() for front in self._fronts))
+        self._inner.close()
 
     def reload_certificates(self) -> None:
         """Read certificate files again now, rather than when the next client finds them changed.

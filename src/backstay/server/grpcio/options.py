@@ -32,11 +32,8 @@ class CallOptions:
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """`listeners` are served by grpcio itself, in plaintext; `inner_name` is the abstract unix socket where the front brings
-    what it passes on.
-    """
+    """`listeners` are served by grpcio itself, in plaintext. Without any, only visitors of a front may come."""
 
     identity: Identity
     listeners: tuple[Listener, ...] = ()
-    inner_name: str = ""
     calls: CallOptions = field(default_factory=CallOptions)

@@ -18,6 +18,7 @@ from backstay.server.grpcio.connections import Connections
 from backstay.server.grpcio.limits import channel_arguments
 from backstay.server.grpcio.options import TransportOptions
 from backstay.server.inbox import Inbox
+from backstay.server.inner_socket import InnerSocket
 from backstay.server.listeners import Listener
 from backstay.server.ports import bind
 from backstay.server.traffic import Traffic
@@ -26,11 +27,17 @@ from backstay.server.visitors import Visitors
 
 
 class GrpcTransport:
-    """Serves `handler`'s store on the listeners of `options`, from the event loop that runs `start`."""
+    """Serves `handler`'s store on the listeners of `options`, from the event loop that runs `start`.
 
-    def __init__(self, handler: Handler, journal: Journal, options: TransportOptions) -> None:
+    On `inner` too, where there is one: that is where a front brings what it passes on.
+    """
+
+    def __init__(
+        self, handler: Handler, journal: Journal, options: TransportOptions, inner: InnerSocket | None = None
+    ) -> None:
         self.inbox = Inbox(handler, journal, failed=self._failed)
         self.options = options
+        self._inner = inner
         self.visitors = Visitors(self.inbox.connect, self.inbox.disconnect)
         """Who comes through a front."""
         self.traffic = Traffic()
@@ -47,8 +54,8 @@ class GrpcTransport:
         calls = Calls(self.inbox, connections, self.traffic, self.options)
         server = grpc.aio.server(handlers=[calls], options=channel_arguments(self.options.calls))
         self._ports = tuple(self._listen(server, listener) for listener in self.options.listeners)
-        if self.options.inner_name:
-            server.add_insecure_port(f"unix-abstract:{self.options.inner_name}")
+        if self._inner is not None:
+            self._inner.listen(lambda path: server.add_insecure_port(f"unix:{path}"))
         self._over = asyncio.get_running_loop().create_future()
         self._server = server
         self.inbox.start()
