@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backstay.cli.main import run
+from backstay.crypto.slots import identity_of
 from backstay.snapshot.opened import open_file
 from tests import golden
 from tests.backing_up import CANARY, Cluster, small_history
@@ -311,3 +312,51 @@ def test_a_fact_of_a_stranger_is_not_believed(desk: Desk) -> None:
     desk.json("verify", desk.place, "-i", desk.key, "--record=false")
     desk.json("verify", desk.place, "-i", desk.key, "--state-dir", desk.directory / "elsewhere")
     assert len(list((desk.place / "facts").rglob("*"))) == before
+
+
+def test_recipients_are_listed_tested_added_and_removed(desk: Desk) -> None:
+    desk.found()
+    desk.back_up(small_history())
+    other = identity_of(b"\6" * 32)
+    (desk.directory / "audit.key").write_text(other.secret)
+    assert [each["label"] for each in desk.json("recipient", "list", desk.place)] == ["operator", "recovery"]
+    assert desk.run("recipient", "test", desk.place, "-i", desk.kit) == 0
+    assert desk.run("recipient", "test", desk.place, "-i", desk.directory / "audit.key") == 7
+    add = ("recipient", "add", desk.place, "audit", other.public, "--root-key", desk.kit, "-i", desk.key)
+    assert not desk.json(*add, "--dry-run")["changed"]
+    assert desk.json(*add)["epochs"] == 1
+    assert desk.run(*add) == 2
+    assert desk.json("recipient", "test", desk.place, "-i", desk.directory / "audit.key")[0]["opens"]
+    remove = ("recipient", "remove", desk.place, "operator", "--root-key", desk.kit)
+    assert desk.run(*remove[:-1], desk.key) == 7
+    assert desk.json(*remove, "--remove-slots")["slots_removed"] == 1
+    assert desk.run("recipient", "test", desk.place, "-i", desk.key) == 7
+    assert desk.run("recipient", "remove", desk.place, "recovery", "--root-key", desk.kit) == 2
+    assert desk.run("verify", desk.place, "--level", "rebuilt", "-i", desk.kit) == 0
+    cluster = small_history()
+    cluster.put(b"later", b"1")
+    desk.back_up(cluster)
+    assert desk.run("verify", desk.place, "--all", "-i", desk.directory / "audit.key") == 0
+
+
+def test_another_host_is_admitted_by_the_root_key_and_by_nothing_else(desk: Desk) -> None:
+    desk.found()
+    cluster = small_history()
+    desk.back_up(cluster)
+    second = {"BACKSTAY_STATE_DIR": str(desk.directory / "second")}
+    path = cluster.file(desk.directory / "second.db")
+    assert desk.run("backup", desk.place, "--from", path, **second) == 7
+    assert desk.run("admit", desk.place, "--root-key", desk.key, "--writer", "second", **second) == 7
+    assert not desk.json("admit", desk.place, "--root-key", desk.kit, "--dry-run", "--writer", "second", **second)[
+        "key"
+    ]
+    admitted = desk.json("admit", desk.place, "--root-key", desk.kit, "--writer", "second", **second)
+    assert admitted["changed"]
+    assert desk.run("admit", desk.place, "--root-key", desk.kit, "--writer", "third", **second) != 0
+    assert desk.json("backup", desk.place, "--from", path, **second)["base"]
+    assert not desk.back_up(cluster)["base"]
+    assert desk.run("verify", desk.place, "--all", "--level", "rebuilt", "-i", desk.key) == 0
+    root = desk.kit.read_text().splitlines()[-1].encode()
+    assert not [
+        path for path in desk.directory.rglob("*") if path.is_file() and path != desk.kit and root in path.read_bytes()
+    ]

@@ -41,6 +41,7 @@ class Entry:
 
 
 GROUPS: dict[str, str] = {
+    "recipient": "Say who can read backups",
     "cluster": "A real etcd cluster on this machine",
     "pki": "Make and show the certificates of an etcd",
     "snapshot": "Save, check and restore snapshots",
@@ -89,6 +90,36 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Check that a repository hangs together, without a key",
         "backstay.cli.repository.check",
+    ),
+    Entry(
+        "admit",
+        Section.BACKUPS,
+        "Let this host write to a repository",
+        "backstay.cli.repository.admit",
+    ),
+    Entry(
+        "recipient list",
+        Section.BACKUPS,
+        "List who can read a repository's backups",
+        "backstay.cli.repository.recipient.list",
+    ),
+    Entry(
+        "recipient test",
+        Section.BACKUPS,
+        "Prove that an identity opens what was written",
+        "backstay.cli.repository.recipient.test",
+    ),
+    Entry(
+        "recipient add",
+        Section.BACKUPS,
+        "Let somebody more read a repository's backups",
+        "backstay.cli.repository.recipient.add",
+    ),
+    Entry(
+        "recipient remove",
+        Section.BACKUPS,
+        "Let somebody less read a repository's backups",
+        "backstay.cli.repository.recipient.remove",
     ),
     Entry(
         "snapshot save",

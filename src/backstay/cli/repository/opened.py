@@ -29,6 +29,7 @@ from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
 from backstay.cli.reporting import Reporting
 from backstay.clock import SystemClock
+from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.crypto.slots import AgeIdentity, read_identities
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
@@ -134,6 +135,12 @@ def choose_point(repository: Repository, points: Sequence[Manifest], wanted: str
         return PointReader(repository, point).newest(key) is not None
 
     return choose(points, wanted, lambda point: facts_of(repository, point), holds)
+
+
+def read_root_key(path: Path) -> SigningKey:
+    """The root key in a recovery kit, or in a file of its own. Raises `SIGNING_KEY_INVALID`."""
+    lines = [line for line in _read(path).splitlines() if line.startswith("BACKSTAY-SIGNING-KEY-")]
+    return read_signing_key("\n".join(lines), str(path))
 
 
 def state_of(access: Access, repository: Repository) -> WriterState:
