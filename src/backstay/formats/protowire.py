@@ -48,16 +48,27 @@ def read_fields(data: bytes, start: int = 0, end: int | None = None) -> Iterator
     end = len(data) if end is None else end
     while position < end:
         field_start = position
-        tag, position = read_varint(data, position, end)
+        # Most varints are one byte: `read_varint` is for the others.
+        tag = data[position]
+        if tag < 0x80:
+            position += 1
+        else:
+            tag, position = read_varint(data, position, end)
         number, wire_type = tag >> 3, tag & 7
         if number == 0 or number > 0x1FFFFFFF:
             raise FormatError("field number out of range", offset=field_start)
         if wire_type == VARINT:
-            value, position = read_varint(data, position, end)
+            if position < end and data[position] < 0x80:
+                value, position = data[position], position + 1
+            else:
+                value, position = read_varint(data, position, end)
             yield number, wire_type, value
             continue
         if wire_type == BYTES:
-            length, position = read_varint(data, position, end)
+            if position < end and data[position] < 0x80:
+                length, position = data[position], position + 1
+            else:
+                length, position = read_varint(data, position, end)
         elif wire_type == FIXED64:
             length = 8
         elif wire_type == FIXED32:

@@ -11,6 +11,7 @@ Decoding never depends on the store; what a request does is `store.apply`. Encod
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -111,6 +112,7 @@ __all__ = [
     "UserOptions",
     "UserRevokeRole",
     "V2Request",
+    "decode_plain_put",
     "decode_request",
     "encode_request",
 ]
@@ -152,6 +154,9 @@ _BODIES: dict[int, type[Message]] = {
     1302: DowngradeInfoSet,
     9900: DowngradeVersionTest,
 }
+_PUT_START = re.compile(rb"\x22([\x80-\xff]{0,4}[\x00-\x7f])\x0a([\x80-\xff]{0,2}[\x00-\x7f])", re.DOTALL)
+_VALUE_START = re.compile(rb"\x12([\x80-\xff]{0,4}[\x00-\x7f])", re.DOTALL)
+_PLAIN_HEADER = re.compile(rb"\xa2\x06[\x00-\x7f]\x08[\x80-\xff]{0,9}[\x00-\x7f]", re.DOTALL)  # an id, no user
 _NUMBERS = {body: number for number, body in _BODIES.items()}
 
 
@@ -214,3 +219,31 @@ def encode_request(request: Request) -> bytes:
     body = protowire.bytes_field(number, encode(request.body))
     header = protowire.bytes_field(_HEADER, encode(_Header(request.id, request.username, request.auth_revision)))
     return body + header if number < _HEADER else header + body
+
+
+def decode_plain_put(data: bytes) -> tuple[bytes, bytes] | None:
+    """Key and value of a put that says nothing else, as nearly all entries of a busy log do; None for every other."""
+    found = _PUT_START.match(data)
+    if found is None:
+        return None
+    body_end, key_start = found.end(1) + _varint(found[1]), found.end()
+    key_end = value_end = key_start + _varint(found[2])
+    value = b""
+    if key_end < body_end:
+        found = _VALUE_START.match(data, key_end)
+        if found is None:
+            return None
+        value_end = found.end() + _varint(found[1])
+        value = data[found.end() : value_end]
+    header = _PLAIN_HEADER.match(data, body_end)
+    is_whole = header is not None and header.end() == len(data) == body_end + 3 + data[body_end + 2]
+    if value_end != body_end or key_start == key_end or not is_whole:
+        return None
+    return data[key_start:key_end], value
+
+
+def _varint(encoded: bytes) -> int:
+    value = 0
+    for byte in reversed(encoded):
+        value = value << 7 | byte & 0x7F
+    return value
