@@ -21,6 +21,8 @@ ExecStart={command}
 ExecReload=/bin/kill -HUP $MAINPID
 # Drains by itself within seconds; a directory that was not closed opens all the same.
 TimeoutStopSec=30
+# Told to end before it served.
+SuccessExitStatus=130
 Restart=on-failure
 RestartSec=2
 LimitNOFILE=65536
