@@ -1,7 +1,7 @@
 """etcdctl of four releases, unchanged, says the same of `backstay serve` as of a real etcd 3.7.3: words and exit codes.
 
 The invocations are data (`etcdctl_script`); ids, times and sizes are taken out there. `make test` replays the newest
-and the oldest etcdctl, and all of them with client certificates; `tests/soak` replays those between.
+etcdctl, and all of them with client certificates; `tests/soak` replays the earlier ones.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ RELEASES = ("3.4.23", "3.5.35", "3.6.16", "3.7.3")
 Answers = list[tuple[Step, Outcome]]
 
 
-@pytest.mark.parametrize("release", (RELEASES[0], RELEASES[-1]))
-def test_etcdctl_cannot_tell_backstay_from_etcd(release: str, tmp_path: Path) -> None:
-    compare(peers.peer(release), STEPS, tmp_path, None)
+def test_etcdctl_cannot_tell_backstay_from_etcd(tmp_path: Path) -> None:
+    compare(peers.peer(RELEASES[-1]), STEPS, tmp_path, None)
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -1,4 +1,4 @@
-"""The releases of etcdctl between the oldest and the newest replay the whole script too: see the test in compat."""
+"""Earlier releases of etcdctl replay the whole script too: see the test in compat for the newest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from tests.compat.test_etcdctl_against_backstay import RELEASES, compare
 pytestmark = pytest.mark.soak
 
 
-@pytest.mark.parametrize("release", RELEASES[1:-1])
+@pytest.mark.parametrize("release", RELEASES[:-1])
 def test_etcdctl_cannot_tell_backstay_from_etcd(release: str, tmp_path: Path) -> None:
     compare(peers.peer(release), STEPS, tmp_path, None)
