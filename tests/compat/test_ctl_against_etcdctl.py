@@ -84,7 +84,7 @@ def streams(text: str) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
 
 
 @pytest.fixture(autouse=True)
-def _closing_together(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def closing_together(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Closing a gRPC channel waits 0.2 s for its own thread; the hundreds of a script wait together at its end."""
     close = Caller.close
     with ThreadPoolExecutor(16) as pool:
@@ -92,8 +92,8 @@ def _closing_together(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def server(place: Path, tls: Tls | None = None) -> EtcdProcess:
-    return EtcdProcess(peers.peer(VERSION), place, tls=tls, extra_args=SAME_IDS)
+def server(place: Path, tls: Tls | None = None, version: str = VERSION) -> EtcdProcess:
+    return EtcdProcess(peers.peer(version), place, tls=tls, extra_args=SAME_IDS)
 
 
 def outcomes(steps: Sequence[Step], run: Run, etcd: EtcdProcess, directory: Path) -> list[tuple[Step, Outcome]]:
@@ -112,11 +112,16 @@ def differences(theirs: list[tuple[Step, Outcome]], ours: list[tuple[Step, Outco
 
 def test_every_invocation_prints_what_etcdctl_prints(tmp_path: Path) -> None:
     assert len(STEPS_WITH_GROWTH) >= 150
-    with server(tmp_path / "theirs") as etcd:
+    both_tools(STEPS_WITH_GROWTH, tmp_path, VERSION)
+
+
+def both_tools(steps: Sequence[Step], place: Path, version: str) -> None:
+    """Replay the steps with etcdctl 3.7.3 and with ours, each on an empty server of the version."""
+    with server(place / "theirs", version=version) as etcd:
         flags = (f"--endpoints={etcd.address}",)
-        theirs = outcomes(STEPS_WITH_GROWTH, Program([str(etcd.peer.etcdctl)], flags), etcd, etcd.data_dir)
-    with server(tmp_path / "ours") as etcd:
-        ours = outcomes(STEPS_WITH_GROWTH, InProcess((f"--endpoints={etcd.address}",)), etcd, etcd.data_dir)
+        theirs = outcomes(steps, Program([str(peers.peer(VERSION).etcdctl)], flags), etcd, etcd.data_dir)
+    with server(place / "ours", version=version) as etcd:
+        ours = outcomes(steps, InProcess((f"--endpoints={etcd.address}",)), etcd, etcd.data_dir)
     found = differences(theirs, ours)
     assert not found, "\n".join(found)
 

@@ -118,6 +118,8 @@ def _step(text: str) -> str:
             "etcd has no user of this name; without --user the name is the common name of the client certificate: "
             "give --user and --password"
         )
+    if text.startswith("unknown method"):
+        return "this etcd is older than the call: do without it, or ask a member of a newer release"
     if "database space exceeded" in text:
         return "compact and defragment, then `etcdctl alarm disarm`; raise --quota-backend-bytes if the data is wanted"
     if "corrupt cluster" in text:
