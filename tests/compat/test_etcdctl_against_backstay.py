@@ -17,7 +17,7 @@ import trustme
 
 from tests import peers
 from tests.compat.etcdctl_running import Program
-from tests.compat.etcdctl_script import MUTUAL, STEPS, Outcome, Step, replay
+from tests.compat.etcdctl_script import GROWING, MUTUAL, STEPS, Outcome, Step, replay
 from tests.etcd_process import EtcdProcess, Tls, free_ports
 from tests.etcd_server import BackstayServer
 from tests.peers import Peer
@@ -29,6 +29,10 @@ Answers = list[tuple[Step, Outcome]]
 
 def test_etcdctl_cannot_tell_backstay_from_etcd(tmp_path: Path) -> None:
     compare(peers.peer(RELEASES[-1]), STEPS, tmp_path, None)
+
+
+def test_members_that_have_not_started_come_and_go_in_the_same_words(tmp_path: Path) -> None:
+    compare(peers.peer(RELEASES[-1]), GROWING, tmp_path, None)
 
 
 @pytest.mark.parametrize("release", RELEASES)
