@@ -13,7 +13,7 @@ import grpc
 import trustme
 
 from backstay.etcd.pb import rpc_pb2 as rpc
-from backstay.server.http.statistics import NoStatistics
+from backstay.server.http.statistics import NoStatistics, Statistics
 from backstay.server.identity import Identity
 from backstay.server.listeners import EVERYTHING, Listener, Serves, TlsFiles
 from backstay.server.methods import PATHS, Op
@@ -63,12 +63,14 @@ async def serving(
     *,
     listeners: Sequence[Listener] = (Listener("127.0.0.1", 0),),
     journal: HeldJournal | None = None,
+    statistics: Statistics | None = None,
     **options: Any,
 ) -> AsyncIterator[Served]:
     """A server that answers with `answers` (by default as `answering` says), stopped at the end."""
     handler = RecordingHandler()
     journal = journal or QuickJournal()
-    server = StoreServer(handler, journal, NoStatistics(), ServerOptions(IDENTITY, tuple(listeners), **options))
+    made_of = ServerOptions(IDENTITY, tuple(listeners), **options)
+    server = StoreServer(handler, journal, statistics or NoStatistics(), made_of)
     served = Served(server, handler, journal)
     made = answers or answering
     handler.answers = lambda calls: made(served, calls)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from backstay import errors
 from backstay.errors import BackstayError
+from backstay.server.http.statistics import NoStatistics
 from backstay.server.methods import Op
 from backstay.server.tls import ServerTls
 from tests.serving import Certificates, Served, call, on_a_loop, serving
@@ -81,6 +82,33 @@ def test_a_client_certificate_is_demanded_and_its_names_arrive(certificates: Cer
             assert (peer.common_name, peer.alternative_names) == ("alice", ("client.example",))
             assert not await _is_let_in(served, certificates, None)
             assert len(served.handler.calls) == 1
+
+    on_a_loop(story)
+
+
+class AuthEnabled(NoStatistics):
+    """A store whose users have to say who they are."""
+
+    def auth_is_enabled(self) -> bool:
+        return True
+
+
+def test_a_certificate_names_nobody_to_the_gateway(certificates: Certificates) -> None:
+    ask = (
+        b"POST /v3/kv/range HTTP/1.1\r\nHost: a\r\nContent-Length: 14\r\nConnection: close\r\n\r\n" + b'{"key":"YQ=="}'
+    )
+
+    async def story() -> None:
+        listener = certificates.listener(trusted_authority=certificates.directory / "ca.crt")
+        context = _context(certificates, "client")
+        async with serving(listeners=[listener]) as served:
+            assert b" 200 OK" in (await _https(served, context, ask))[1]
+            assert served.server.inbox.peer(served.handler.calls[0][1]).common_name is None
+        async with serving(listeners=[listener], statistics=AuthEnabled()) as served:
+            answer = (await _https(served, context, ask))[1]
+            assert b" 400 Bad Request" in answer and b"CommonName of client" in answer
+            assert b" 200 OK" in (await _https(served, context))[1], "health asks nobody"
+            assert len([each for each in served.handler.calls if each[0] is Op.RANGE and each[3] == b"a"]) == 0
 
     on_a_loop(story)
 
