@@ -14,6 +14,7 @@ child starts, and the log is never cut behind it. Run it on a thread of its own;
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -39,7 +40,9 @@ from backstay.store.state import StoreState
 from backstay.values import Revision
 
 TEMPORARY_DATABASE = "db.tmp.checkpoint"
-"""etcd removes files of such names in `snap` at its start."""
+TEMPORARY_SNAPSHOT = "db.tmp.snapshot"
+"""How such files are called, up to a suffix that no other has: a child that was left alone must not meet the next one's file.
+etcd removes files of these names in `snap` at its start."""
 
 _SNAP_MODE = 0o644
 
@@ -100,10 +103,13 @@ class ChildBuilder:
         with self._lock:
             if self._is_stopped:
                 raise _failed(target, "it was stopped")
+            # The child ends with this process, however that ends: it holds the other end of its standard input.
             child = self._child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
-        _, complaint = child.communicate()
+        with child:
+            assert child.stderr is not None
+            complaint = child.stderr.read()
         with self._lock:
             self._child = None
         if child.returncode:
@@ -133,10 +139,10 @@ def run_checkpoint(store: DurableStore, plan: CheckpointPlan, *, build: Builder 
     Raises `CHECKPOINT_FAILED`, `JOURNAL_STOPPED`, and what writing raises; the directory opens whatever happens.
     """
     snap, log = store.member_directory / SNAP, store.member_directory / WAL
-    disk, final, temporary = store.disk, snap / DATABASE, snap / TEMPORARY_DATABASE
+    disk, final, temporary = store.disk, snap / DATABASE, _fresh(snap, TEMPORARY_DATABASE)
     with store.checkpointing, translated(snap):
         store.journal.append([])  # everything up to plan.index is durable
-        temporary.unlink(missing_ok=True)  # left by a checkpoint that was cut off
+        _remove_left_over(snap, TEMPORARY_DATABASE)
         build(store.member_directory, plan.index, temporary, disk)
         store.locks.take(temporary)
         disk.replace(temporary, final)
@@ -175,15 +181,26 @@ def snapshot_file(store: DurableStore, *, build: Builder = build_in_child) -> It
 
     May be called on any thread: what is submitted meanwhile may be in it or not.
     """
-    target = store.member_directory / SNAP / "db.tmp.snapshot"
+    snap = store.member_directory / SNAP
+    target = _fresh(snap, TEMPORARY_SNAPSHOT)
     with store.checkpointing:
         index = store.journal.append([])
-        target.unlink(missing_ok=True)
+        _remove_left_over(snap, TEMPORARY_SNAPSHOT)
         try:
             build(store.member_directory, index, target, store.disk)
             yield target
         finally:
             target.unlink(missing_ok=True)
+
+
+def _fresh(snap: Path, name: str) -> Path:
+    return snap / f"{name}.{os.urandom(4).hex()}"
+
+
+def _remove_left_over(snap: Path, name: str) -> None:
+    """Remove what was left by one that was cut off."""
+    for path in snap.glob(f"{name}*"):
+        path.unlink(missing_ok=True)
 
 
 def _drop_old_segments(store: DurableStore, log: Path, index: int) -> None:

@@ -2,7 +2,7 @@
 
 Base and log up to INDEX are on disk and never change, so the child needs nothing from the store's process, whose one
 computing thread it must not disturb. It writes TARGET durably, finishes a compaction that was only noted so far, and
-prints nothing; what went wrong is on standard error, and its status is 1.
+prints nothing; what went wrong is on standard error, and its status is 1. When the store's process dies, it dies too.
 
     key     base and log, without what the newest compaction removes       meta    consistent_index INDEX, its term
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -120,6 +121,12 @@ def _survives(revision: RevisionKey, at: int, newest: set[tuple[int, int]]) -> b
     return keeps and (main, sub) in newest
 
 
+def end_with_parent() -> None:
+    """Wait until the process that wanted this base is gone, and go too: it holds the other end of standard input."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
 def main(member: str, index: str, target: str) -> int:
     """Build one database; the exit status."""
     os.nice(_NICENESS)
@@ -132,4 +139,5 @@ def main(member: str, index: str, target: str) -> int:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     sys.exit(main(*sys.argv[1:]))
