@@ -1,6 +1,7 @@
 """The certificate files of an installation, read once: who they are for, until when, and whether they fit together.
 
-Called by `facts` and by `backstay pki show`; `checks/certificates.py` judges. Keys are compared with their certificate and then forgotten.
+Called by `facts` and by `backstay pki show`; `checks/certificates.py` judges. Keys are compared with their
+certificate and then forgotten.
 """
 
 from __future__ import annotations

@@ -208,7 +208,10 @@ def message_of(batch: WatchBatch) -> rpc.WatchResponse:
     header, events = batch.header, batch.events
     return rpc.WatchResponse(
         header=rpc.ResponseHeader(
-            cluster_id=header.cluster_id, member_id=header.member_id, revision=header.revision, raft_term=header.raft_term
+            cluster_id=header.cluster_id,
+            member_id=header.member_id,
+            revision=header.revision,
+            raft_term=header.raft_term,
         ),
         events=[
             kv.Event(
