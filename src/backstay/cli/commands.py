@@ -41,6 +41,7 @@ class Entry:
 
 
 GROUPS: dict[str, str] = {
+    "hold": "Forbid that points are removed",
     "recipient": "Say who can read backups",
     "cluster": "A real etcd cluster on this machine",
     "pki": "Make and show the certificates of an etcd",
@@ -96,6 +97,24 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Let this host write to a repository",
         "backstay.cli.repository.admit",
+    ),
+    Entry(
+        "hold add",
+        Section.BACKUPS,
+        "Forbid that a point is ever removed",
+        "backstay.cli.repository.hold.add",
+    ),
+    Entry(
+        "hold list",
+        Section.BACKUPS,
+        "List what may not be removed, and why",
+        "backstay.cli.repository.hold.list",
+    ),
+    Entry(
+        "hold remove",
+        Section.BACKUPS,
+        "Let retention decide about a point again",
+        "backstay.cli.repository.hold.remove",
     ),
     Entry(
         "recipient list",

@@ -1,0 +1,1 @@
+"""Forbidding and allowing again that points are removed."""

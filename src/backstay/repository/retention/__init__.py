@@ -1,0 +1,1 @@
+"""What a repository stores about keeping points: holds. What they mean is decided in `policy.retention`."""
