@@ -43,6 +43,7 @@ class Entry:
 GROUPS: dict[str, str] = {
     "hold": "Forbid that points are removed",
     "recipient": "Say who can read backups",
+    "retention": "Say what is kept, and why",
     "cluster": "A real etcd cluster on this machine",
     "pki": "Make and show the certificates of an etcd",
     "snapshot": "Save, check and restore snapshots",
@@ -115,6 +116,12 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Let retention decide about a point again",
         "backstay.cli.repository.hold.remove",
+    ),
+    Entry(
+        "retention plan",
+        Section.BACKUPS,
+        "Show which points a policy keeps, and what others free",
+        "backstay.cli.repository.retention.plan",
     ),
     Entry(
         "recipient list",

@@ -1,0 +1,181 @@
+"""`backstay retention plan`: which points a policy keeps, and what the others would free. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from backstay import errors
+from backstay.cli.groups import own_command
+from backstay.cli.options import Format, output_options, reporting_options
+from backstay.cli.render.plain import Plain
+from backstay.cli.render.show import show
+from backstay.cli.render.tables import columns
+from backstay.cli.reporting import Reporting
+from backstay.cli.repository.list import readable_facts
+from backstay.cli.repository.opened import Access, cluster_option, opened_repository, repository_options
+from backstay.cli.repository.rendering import time_plain
+from backstay.clock import SystemClock
+from backstay.errors import ExitStatus
+from backstay.jobs.retention.plan import HEAD_LEVEL, Plan, make_plan, policy_text
+from backstay.policy.retention.guards import Guard
+from backstay.policy.retention.periods import Period
+from backstay.policy.retention.policy import DEFAULT, Policy, Rule
+from backstay.repository.catalogue import read_catalogue
+from backstay.repository.facts import read_facts
+from backstay.repository.retention.holds import read_holds
+from backstay.values import size_text
+
+_ALLOWED = {
+    Guard.WINDOW_REDUCED: "less is promised than before",
+    Guard.MANY_POINTS: "more than a fifth of all points would go",
+    Guard.YOUNG_POINTS: "points younger than 24 hours would go",
+    Guard.HEAD_SHRANK: "the newest point has lost more than half of the keys",
+    Guard.HEAD_UNVERIFIED: f"the newest point was never verified up to `{HEAD_LEVEL}`",
+}
+
+
+@own_command(
+    examples="""
+    backstay retention plan /mnt/backups --identity operator.key
+    backstay retention plan /mnt/backups --keep 15m:2d --keep 1d:90d --all-within 2d
+    backstay retention plan /mnt/backups --now 2027-03-01 -o json | jq .freed_bytes
+    """
+)
+@repository_options
+@output_options
+@reporting_options
+@cluster_option
+@click.option(
+    "--keep", multiple=True, metavar="EVERY:FOR", help="A rule such as 15m:7d; default 15m:7d 1h:30d 1d:90d 1mo:1y."
+)
+@click.option("--all-within", default="7d", show_default=True, metavar="PERIOD", help="Keep every point so young.")
+@click.option(
+    "--minimum-points",
+    type=click.IntRange(1),
+    default=DEFAULT.minimum_points,
+    show_default=True,
+    help="Keep so many at least.",
+)
+@click.option("--zone", default="UTC", show_default=True, metavar="NAME", help="Whose days, weeks and months count.")
+@click.option(
+    "--allow", multiple=True, type=click.Choice([each.value for each in Guard]), help="Accept what a guard refuses."
+)
+@click.option("--now", default="", metavar="TIME", help="Plan as if it were this time.")
+@click.argument("repository", metavar="REPO")
+def command(
+    *,
+    repository: str,
+    cluster: str,
+    keep: tuple[str, ...],
+    all_within: str,
+    minimum_points: int,
+    zone: str,
+    allow: tuple[str, ...],
+    now: str,
+    access: Access,
+    output: Format,
+    reporting: Reporting,
+) -> int:
+    """Show which points of REPO a policy keeps, with every reason, and which may go. Nothing is changed or removed.
+
+    Rules are windows: `15m:7d` keeps the last point of every 15 minutes of the last 7 days, counted from the newest point. What
+    is held, the newest points, and the newest of the best verified ones stay whatever the rules say. Exits with 9 where a guard
+    refuses the plan.
+    """
+    policy = _policy(keep, all_within, minimum_points, zone)
+    time = _time(now) if now else SystemClock().now()
+    with opened_repository(repository, access, reporting) as opened:
+        plan = make_plan(
+            opened,
+            read_catalogue(opened),
+            read_facts(opened),
+            read_holds(opened),
+            policy,
+            now=time,
+            readable=lambda manifest: readable_facts(opened, manifest),
+            cluster=cluster,
+            allowed=[Guard(each) for each in allow],
+        )
+    show(as_plain(plan), output, lambda: as_text(plan))
+    return ExitStatus.REFUSED if plan.refused else ExitStatus.OK
+
+
+def as_plain(plan: Plan) -> dict[str, Plain]:
+    """A plan as JSON and YAML have it."""
+    decision = plan.decision
+    return {
+        "hash": plan.hash,
+        "policy": policy_text(plan.policy),
+        "points": [
+            {
+                "id": each.id,
+                "cluster": each.cluster,
+                "time": time_plain(decision.times[each.id]),
+                "keep": bool(decision.reasons[each.id]),
+                "reasons": list(decision.reasons[each.id]),
+            }
+            for each in decision.points
+        ],
+        "kept": len(decision.keep),
+        "dropped": len(decision.drop),
+        "freed_objects": len(plan.frees),
+        "freed_bytes": plan.freed_bytes,
+        "guards": [each.value for each in plan.guards],
+        "refused": [each.value for each in plan.refused],
+    }
+
+
+def as_text(plan: Plan) -> str:
+    """A plan for people."""
+    decision = plan.decision
+    if not decision.points:
+        return "No backups yet."
+    rows = [
+        (
+            each.id,
+            time_plain(decision.times[each.id]),
+            each.cluster,
+            "keep" if decision.reasons[each.id] else "drop",
+            "; ".join(decision.reasons[each.id]),
+        )
+        for each in decision.points
+    ]
+    lines = [
+        columns(("ID", "TIME", "CLUSTER", "", "WHY"), rows),
+        "",
+        f"{len(decision.keep)} points stay, {len(decision.drop)} may go; "
+        f"that frees {len(plan.frees)} objects, {size_text(plan.freed_bytes)}",
+        *(f"refused: {_ALLOWED[each]} (--allow {each.value})" for each in plan.refused),
+        f"plan {plan.hash}",
+    ]
+    return "\n".join(lines)
+
+
+def _policy(keep: Sequence[str], all_within: str, minimum_points: int, zone: str) -> Policy:
+    try:
+        rules = tuple(Rule.parse(each) for each in keep) or DEFAULT.rules
+        window = timedelta(0) if all_within == "0" else Period.parse(all_within).length
+        return Policy(rules, window, minimum_points, zone=_zone(zone))
+    except ValueError as problem:
+        raise errors.USAGE.error("this is no policy", why=str(problem)) from problem
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as problem:
+        raise ValueError(f"{name!r} is no time zone that this machine knows") from problem
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise errors.USAGE.error(f"`{text}` is no time", why=str(problem)) from problem
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

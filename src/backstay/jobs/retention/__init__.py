@@ -1,0 +1,1 @@
+"""Keeping what was promised, and saying what need not be kept."""

@@ -1,0 +1,132 @@
+"""A plan of retention: which points of a repository may go, why the others stay, and which objects that would free.
+
+A plan changes nothing. Its hash names what would go, by which policy, from which repository: who reads a plan, and later
+says its hash, can be held to exactly what he read. A new backup in between leaves the hash as it was unless it changes
+which points or objects may go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from backstay.blobs.contract import Blob
+from backstay.policy.retention.decide import Decision, Kept, decide
+from backstay.policy.retention.guards import Guard, guards_of, refusing
+from backstay.policy.retention.points import Point
+from backstay.policy.retention.policy import Policy
+from backstay.repository import names
+from backstay.repository.catalogue import Catalogue
+from backstay.repository.facts import Fact, newest_by_point, rank
+from backstay.repository.manifest import Manifest, PointFacts, RunReference
+from backstay.repository.repository import Repository
+from backstay.repository.retention.holds import Hold
+
+HEAD_LEVEL = "coherent"
+"""What the newest point must have reached before older ones go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`frees` are the runs that no point needs which stays. `refused` are the guards that nobody allowed."""
+
+    repository: str
+    policy: Policy
+    decision: Decision
+    frees: tuple[RunReference, ...]
+    guards: tuple[Guard, ...]
+    refused: tuple[Guard, ...]
+
+    @property
+    def freed_bytes(self) -> int:
+        """Bytes of all that would be freed."""
+        return sum(run.size for run in self.frees)
+
+    @property
+    def hash(self) -> str:
+        """64 hex digits."""
+        content = {
+            "repository": self.repository,
+            "policy": policy_text(self.policy),
+            "drop": sorted(each.id for each in self.decision.drop),
+            "frees": sorted(run.name for run in self.frees),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def make_plan(
+    repository: Repository,
+    catalogue: Catalogue,
+    facts: Sequence[Fact],
+    holds: Sequence[Hold],
+    policy: Policy,
+    *,
+    now: datetime,
+    readable: Callable[[Manifest], PointFacts | None],
+    cluster: str = "",
+    allowed: Collection[Guard] = (),
+    promised: Policy | None = None,
+) -> Plan:
+    """The plan at `now`, for all clusters or for one. `readable` gives what a point holds where an identity opens it.
+
+    Raises the first damage of the catalogue: who does not see everything must not say what can go.
+    """
+    manifests = catalogue.require_sound().points
+    stored = {blob.name: blob for blob in repository.store.list(names.MANIFESTS)}
+    verified = newest_by_point(facts)
+    levels = {name: rank(point.level) for name, (_, point) in verified.items()}
+    heads = _two_newest(manifests)
+    points = [
+        _point(each, stored.get(each.where), levels.get(each.id, -1), readable(each) if each in heads else None)
+        for each in manifests
+        if cluster in ("", each.cluster)
+    ]
+    held = {point for hold in holds if hold.is_active(now) for point in hold.points}
+    decision = decide(points, now, policy, Kept(held))
+    guards = guards_of(
+        decision,
+        now,
+        window=policy.window,
+        promised=None if promised is None else promised.window,
+        verified_enough=rank(HEAD_LEVEL),
+    )
+    return Plan(repository.id, policy, decision, _freed(manifests, decision), guards, refusing(guards, allowed))
+
+
+def policy_text(policy: Policy) -> str:
+    """A policy in one line, the same for the same one."""
+    return (
+        f"rules {','.join(map(str, policy.rules))}; all within {policy.all_within}; points {policy.minimum_points}; "
+        f"span {policy.minimum_span}; lineages {policy.lineage_grace}; zone {policy.zone}"
+    )
+
+
+def _point(manifest: Manifest, stored: Blob | None, level: int, facts: PointFacts | None) -> Point:
+    return Point(
+        manifest.lineage,
+        manifest.sequence,
+        manifest.cluster,
+        manifest.time,
+        None if stored is None else stored.modified,
+        level,
+        None if facts is None else facts.keys,
+        "" if manifest.parent is None else manifest.parent.lineage,
+    )
+
+
+def _two_newest(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """The last two points of every cluster: only of them the number of keys matters, and each costs an unsealing."""
+    clusters: dict[str, list[Manifest]] = {}
+    for each in manifests:
+        clusters.setdefault(each.cluster, []).append(each)
+    return [each for own in clusters.values() for each in own[-2:]]
+
+
+def _freed(manifests: Sequence[Manifest], decision: Decision) -> tuple[RunReference, ...]:
+    gone = {each.id for each in decision.drop}
+    needed = {run.name for each in manifests if each.id not in gone for run in each.runs}
+    freed = {run.name: run for each in manifests if each.id in gone for run in each.runs if run.name not in needed}
+    return tuple(freed[name] for name in sorted(freed))
