@@ -81,6 +81,9 @@ def robustness(suite: building.Suite, server: str, times: int) -> int:
         result = runner.run("TestRobustnessExploratory", only="/.*/ClusterOfSize1")
         wrong = [case.name for case in result.cases if case.outcome in (FAILED, TIMED_OUT)]
         failed += bool(wrong)
+        if wrong:
+            log = runner.log_of("TestRobustnessExploratory")
+            log.rename(log.with_stem(f"failed-{number}"))
         say(
             f"{server} robustness [{number}/{times}]: {len(result.cases) - len(wrong)} passed, {len(wrong)} failed {wrong or ''}"
         )

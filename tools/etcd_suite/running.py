@@ -115,7 +115,7 @@ class Runner:
             if self._package == "e2e" and (last := _last_release()) is not None:
                 command += ["-bin-last-release", str(last)]
             begun = time.monotonic()
-            environment = {**os.environ, "RESULTS_DIR": str(directory)}  # where the robustness tests put their reports
+            environment = {**os.environ, "RESULTS_DIR": str(self._logs)}  # where the robustness tests put their reports
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     command,
