@@ -236,6 +236,16 @@ def test_each_guard_refuses_the_mistake_it_is_named_after() -> None:
     assert refusing((Guard.MANY_POINTS, Guard.YOUNG_POINTS), [Guard.MANY_POINTS]) == (Guard.YOUNG_POINTS,)
 
 
+def test_a_storage_whose_clock_is_far_behind_does_not_make_todays_points_old_unnoticed() -> None:
+    points = [replace(each, verified=3, stored=NOW - 900 * DAY) for each in history([1, 5, 9, *range(24, 400, 24)])]
+    points.append(Point("a", 100, "one", NOW, verified=3))
+    decision = decide(points, NOW, SHORT)
+    young = [each for each in decision.drop if each.signed > NOW - DAY]
+    assert young
+    assert all(decision.times[each.id] < NOW - 800 * DAY for each in young)
+    assert Guard.YOUNG_POINTS in guarded(decision)
+
+
 def test_what_drops_nothing_is_never_refused() -> None:
     assert guarded(decide(history([1]), NOW, SHORT), promised=900 * DAY) == ()
 

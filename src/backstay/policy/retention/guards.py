@@ -40,7 +40,8 @@ def guards_of(
         found.append(Guard.WINDOW_REDUCED)
     if len(drop) > LARGEST_SHARE * len(decision.points):
         found.append(Guard.MANY_POINTS)
-    if any(decision.times[each.id] > now - YOUNG for each in drop):
+    # By the signed time too: a storage whose clock is far behind must not make today's points look old.
+    if any(max(decision.times[each.id], each.signed) > now - YOUNG for each in drop):
         found.append(Guard.YOUNG_POINTS)
     for cluster in sorted({each.cluster for each in drop}):
         own = [each for each in decision.points if each.cluster == cluster and decision.times[each.id] <= now]
