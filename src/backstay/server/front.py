@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -44,6 +45,11 @@ FAREWELL_SECONDS = 1.0
 """How long a connection that is closed may take to take what was written."""
 INNER_ATTEMPTS, INNER_PAUSE_SECONDS = 300, 0.01
 """A full queue of the inner socket is an error at once, not a wait; so it is asked again."""
+
+HTTP2_LOG = "backstay.server.http2"
+"""The log of what clients say of themselves in HTTP/2, in the words of Go's library; on at the level of debugging."""
+
+_http2_log = logging.getLogger(HTTP2_LOG)
 
 HttpProtocol = Callable[[Conn, Serves, Peer, bool], asyncio.Protocol]
 """Makes the protocol that serves one connection of HTTP/1.1, from its number, what is offered, who came, whether by TLS."""
@@ -133,7 +139,7 @@ class Arrival(asyncio.Protocol):
         self._waiting: asyncio.TimerHandle | None = None
         self._joining: asyncio.Task[None] | None = None
         self._http: asyncio.Protocol | None = None
-        self._guard = Http2Guard()
+        self._guard = Http2Guard(_log_authority if _http2_log.isEnabledFor(logging.DEBUG) else None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -304,6 +310,10 @@ def _server_tls(files: TlsFiles) -> ServerTls:
     from backstay.server.tls import ServerTls  # its cryptography is a tenth of a server's start, and few need it
 
     return ServerTls(files)
+
+
+def _log_authority(name: str) -> None:
+    _http2_log.debug('http2: decoded hpack field header field ":authority" = "%s"', name)
 
 
 def _address(transport: asyncio.Transport) -> str:

@@ -10,11 +10,12 @@ A frame                 A field of a header block (RFC 7541, section 6)
 
 Only literals are looked at: a value that is named by its number was a literal once. A literal whose name is a number of the
 table that the client filled could be a path too, and is held to the same rule. Nothing else is checked; what is wrong
-otherwise is grpcio's to refuse.
+otherwise is grpcio's to refuse. Who debugs can listen for `:authority`, the name by which a client believes to have called.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 PREFACE_BYTES = 24
@@ -26,6 +27,7 @@ _HEADERS, _CONTINUATION = 1, 9
 _END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
 _PRIORITY_BYTES = 5
 
+_STATIC_AUTHORITY = 1
 _STATIC_PATHS = (4, 5)
 _STATIC_NAMES = 61
 _PATH = b":path"
@@ -44,9 +46,10 @@ _CODE_LENGTHS = bytes.fromhex(
 
 
 class Http2Guard:
-    """Reads along with one client's bytes."""
+    """Reads along with one client's bytes. `heard` is told every `:authority` that is written out."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[str], None] | None = None) -> None:
+        self._heard = heard
         self._skip = PREFACE_BYTES
         self._rest = b""
         self._block: list[bytes] = []
@@ -77,14 +80,14 @@ class Http2Guard:
             self._block_bytes += length
             if flags & _END_HEADERS:
                 block, self._block, self._block_bytes = b"".join(self._block), [], 0
-                if not is_clean(block):
+                if not is_clean(block, self._heard):
                     return False
         self._skip = max(0, at - len(data))
         self._rest = data[at:]
         return True
 
 
-def is_clean(block: bytes) -> bool:
+def is_clean(block: bytes, heard: Callable[[str], None] | None = None) -> bool:
     """Whether a header block can be read, and no value that may be a path is anything but UTF-8."""
     at, end = 0, len(block)
     try:
@@ -102,6 +105,9 @@ def is_clean(block: bytes) -> bool:
                 is_coded, name, at = _string(block, at)
                 may_be_path = name == (_CODED_PATH if is_coded else _PATH)
             is_coded, value, at = _string(block, at)
+            if heard is not None and index == _STATIC_AUTHORITY:
+                text = _decoded(value) if is_coded else value
+                heard((text or b"").decode(errors="replace"))
             if may_be_path and not _is_text(value, is_coded):
                 return False
     except (IndexError, ValueError):

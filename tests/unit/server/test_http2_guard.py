@@ -101,3 +101,13 @@ def test_a_coded_value_is_judged_as_the_plain_one(value: bytes, indexed: bool) -
         assert not plain
     else:
         assert plain
+
+
+@pytest.mark.parametrize("is_coded", [False, True])
+def test_who_debugs_hears_by_which_name_a_client_called(is_coded: bool) -> None:
+    heard: list[str] = []
+    name = b"localhost:2379"
+    block = b"\x83" + literal(1, coded(name) if is_coded else name, is_coded=is_coded) + literal(4, GOOD_PATH)
+    guard = Http2Guard(heard.append)
+    assert guard.admits(PREFACE + headers(1, block))
+    assert heard == ["localhost:2379"]

@@ -95,11 +95,12 @@ def _serve(resolved: Resolved, source: Path | None, at_revision: int | None) -> 
     gc.disable()  # what is imported and loaded first stays: looking for cycles in it is time lost, then and later
     try:
         from backstay.assembly import open_backup, open_server
-        from backstay.cli.serve.log import logging_to
+        from backstay.cli.serve.log import http2_debugging, logging_to
         from backstay.cli.serve.process import serve
 
         settings = resolved.settings
-        with logging_to(settings.log):
+        environment = invocation.current().environment
+        with logging_to(settings.log), http2_debugging(environment):
             for notice in resolved.notices:
                 _say(notice)
             _log.info("starting an etcd server", extra=_described(settings))
@@ -109,7 +110,7 @@ def _serve(resolved: Resolved, source: Path | None, at_revision: int | None) -> 
                     _log.warning(finding.evidence, extra=fields(code=finding.code, subject=finding.subject))
                 gc.freeze()
                 gc.enable()
-                asyncio.run(serve(opened, invocation.current().environment))
+                asyncio.run(serve(opened, environment))
             finally:
                 opened.close()
     finally:

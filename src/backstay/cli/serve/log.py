@@ -17,6 +17,7 @@ from pathlib import PurePath
 from typing import Any
 
 from backstay import errors
+from backstay.server.front import HTTP2_LOG
 from backstay.server.settings import LogFormat, LogLevel, LogSettings
 from backstay.telemetry.log import FIELDS
 
@@ -60,6 +61,26 @@ class EtcdFormatter(logging.Formatter):
             return json.dumps(line, ensure_ascii=False, default=str, separators=(",", ":"))
         tail = f"\t{json.dumps(said, ensure_ascii=False, default=str)}" if said else ""
         return f"{moment}\t{level}\t{caller}\t{record.getMessage()}{tail}"
+
+
+@contextlib.contextmanager
+def http2_debugging(environment: Mapping[str, str]) -> Iterator[None]:
+    """Log what HTTP/2 carries in plain lines where GODEBUG asks for it, as every program written in Go does."""
+    if "http2debug=2" not in environment.get("GODEBUG", "").split(","):
+        yield
+        return
+    log, handler = logging.getLogger(HTTP2_LOG), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y/%m/%d %H:%M:%S"))
+    before = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before[0])
+        log.propagate = before[1]
 
 
 @contextlib.contextmanager
