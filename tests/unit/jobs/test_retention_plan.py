@@ -12,6 +12,7 @@ import pytest
 from backstay import errors
 from backstay.blobs.memory import MemoryStore
 from backstay.clock import SystemClock
+from backstay.crypto.sealing import ObjectClass
 from backstay.errors import BackstayError
 from backstay.jobs.points.verify import verify
 from backstay.jobs.retention.plan import Plan, make_plan
@@ -112,6 +113,17 @@ def test_no_object_that_a_kept_point_needs_is_freed_and_all_others_are(days: Day
     everything = {run.name for each in days.catalogue().points for run in each.runs}
     assert {run.name for run in plan.frees} == everything - needed
     assert plan.freed_bytes == sum(days.store.stat(run.name).size for run in plan.frees)
+
+
+def test_links_are_state_runs_that_only_points_behind_them_need(days: Days) -> None:
+    plan = days.plan()
+    kept = [each for each in days.catalogue().points if each.id in {point.id for point in plan.decision.keep}]
+    ends = {each.of_kind(ObjectClass.BASE, ObjectClass.STATE)[-1].name for each in kept}
+    assert plan.links
+    assert plan.merges
+    assert {run.kind for run in plan.links} == {ObjectClass.STATE}
+    assert len({run.name for run in plan.links} & ends) == plan.merges
+    assert not set(plan.links) & set(plan.frees)
 
 
 def test_a_plan_changes_nothing_and_is_the_same_again(days: Days) -> None:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backstay.blobs.contract import Blob
+from backstay.crypto.sealing import ObjectClass
 from backstay.policy.retention.decide import Decision, Kept, decide
 from backstay.policy.retention.guards import Guard, guards_of, refusing
 from backstay.policy.retention.points import Point
 from backstay.policy.retention.policy import Policy
+from backstay.policy.retention.thinning import merges
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue
 from backstay.repository.facts import Fact, newest_by_point, rank
@@ -31,12 +33,17 @@ HEAD_LEVEL = "coherent"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`frees` are the runs that no point needs which stays. `refused` are the guards that nobody allowed."""
+    """`frees` are the runs that no point needs which stays. `refused` are the guards that nobody allowed.
+
+    `links` are state runs that stay only because kept points lie behind them; `merges` runs could take their place.
+    """
 
     repository: str
     policy: Policy
     decision: Decision
     frees: tuple[RunReference, ...]
+    links: tuple[RunReference, ...]
+    merges: int
     guards: tuple[Guard, ...]
     refused: tuple[Guard, ...]
 
@@ -44,6 +51,11 @@ class Plan:
     def freed_bytes(self) -> int:
         """Bytes of all that would be freed."""
         return sum(run.size for run in self.frees)
+
+    @property
+    def link_bytes(self) -> int:
+        """Bytes of the links."""
+        return sum(run.size for run in self.links)
 
     @property
     def hash(self) -> str:
@@ -93,7 +105,19 @@ def make_plan(
         promised=None if promised is None else promised.window,
         verified_enough=rank(HEAD_LEVEL),
     )
-    return Plan(repository.id, policy, decision, _freed(manifests, decision), guards, refusing(guards, allowed))
+    merging = merges(tuple(run.name for run in _chain(each)) for each in _kept(manifests, decision))
+    linking = {name for each in merging for name in each}
+    links = {run.name: run for each in manifests for run in _chain(each) if run.name in linking}
+    return Plan(
+        repository.id,
+        policy,
+        decision,
+        _freed(manifests, decision),
+        tuple(links[name] for name in sorted(links)),
+        len(merging),
+        guards,
+        refusing(guards, allowed),
+    )
 
 
 def policy_text(policy: Policy) -> str:
@@ -125,8 +149,17 @@ def _two_newest(manifests: Sequence[Manifest]) -> list[Manifest]:
     return [each for own in clusters.values() for each in own[-2:]]
 
 
-def _freed(manifests: Sequence[Manifest], decision: Decision) -> tuple[RunReference, ...]:
+def _kept(manifests: Sequence[Manifest], decision: Decision) -> tuple[Manifest, ...]:
+    """The points that stay, those about which nothing was decided included."""
     gone = {each.id for each in decision.drop}
-    needed = {run.name for each in manifests if each.id not in gone for run in each.runs}
-    freed = {run.name: run for each in manifests if each.id in gone for run in each.runs if run.name not in needed}
+    return tuple(each for each in manifests if each.id not in gone)
+
+
+def _chain(manifest: Manifest) -> tuple[RunReference, ...]:
+    return manifest.of_kind(ObjectClass.BASE, ObjectClass.STATE, ObjectClass.MERGED)
+
+
+def _freed(manifests: Sequence[Manifest], decision: Decision) -> tuple[RunReference, ...]:
+    needed = {run.name for each in _kept(manifests, decision) for run in each.runs}
+    freed = {run.name: run for each in manifests for run in each.runs if run.name not in needed}
     return tuple(freed[name] for name in sorted(freed))

@@ -124,6 +124,9 @@ def as_plain(plan: Plan) -> dict[str, Plain]:
         "dropped": len(decision.drop),
         "freed_objects": len(plan.frees),
         "freed_bytes": plan.freed_bytes,
+        "link_objects": len(plan.links),
+        "link_bytes": plan.link_bytes,
+        "merges": plan.merges,
         "guards": [each.value for each in plan.guards],
         "refused": [each.value for each in plan.refused],
     }
@@ -149,10 +152,20 @@ def as_text(plan: Plan) -> str:
         "",
         f"{len(decision.keep)} points stay, {len(decision.drop)} may go; "
         f"that frees {len(plan.frees)} objects, {size_text(plan.freed_bytes)}",
+        *_links(plan),
         *(f"refused: {_ALLOWED[each]} (--allow {each.value})" for each in plan.refused),
         f"plan {plan.hash}",
     ]
     return "\n".join(lines)
+
+
+def _links(plan: Plan) -> list[str]:
+    if not plan.links:
+        return []
+    return [
+        f"{len(plan.links)} objects, {size_text(plan.link_bytes)}, stay only as links between points that stay; "
+        f"{plan.merges} merged ones could take their place"
+    ]
 
 
 def _policy(keep: Sequence[str], all_within: str, minimum_points: int, zone: str) -> Policy:
