@@ -48,7 +48,7 @@ def build_database(member: Path, index: int, target: Path, disk: StoreDisk) -> N
     try:
         known = consistent_index(database)
         # The log is being appended to meanwhile: what its end looks like does not matter, as long as the entry is there.
-        log = read_segments(member / WAL, known)
+        log = read_segments(member / WAL, known, is_in_use=True)
         entries = [entry for entry in log.entries if entry.index <= index]
         if known + len(entries) != index:
             raise errors.DIRECTORY_INCONSISTENT.error(

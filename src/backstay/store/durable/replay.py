@@ -57,11 +57,17 @@ def consistent_index(database: Database) -> int:
     return schema.decode_u64(value, "consistent_index") if value is not None else 0
 
 
-def read_segments(directory: Path, from_index: int) -> Log:
-    """What the log in `directory` holds above `from_index`, with every finding."""
+def read_segments(directory: Path, from_index: int, *, is_in_use: bool = False) -> Log:
+    """What the log in `directory` holds above `from_index`, with every finding.
+
+    `is_in_use`: another process appends to it. Its last segment is then copied, not mapped: when it is full it is cut to
+    what was used, and whoever reads a mapping behind the end of its file is ended by a signal.
+    """
     names = sorted(each.name for each in directory.iterdir() if wal.parse_segment_name(each.name) is not None)
-    segments = [Segment(name, map_file(directory / name)) for name in names]
+    segments = [Segment(name, map_file(directory / name)) for name in (names[:-1] if is_in_use else names)]
     try:
+        if is_in_use and names:
+            segments.append(Segment(names[-1], (directory / names[-1]).read_bytes()))
         return wal.read_log(segments, from_index=from_index)
     finally:
         for segment in segments:

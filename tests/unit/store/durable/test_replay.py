@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 from backstay.formats.raft import Entry, EntryType
@@ -20,7 +22,9 @@ from backstay.formats.requests import (
 )
 from backstay.formats.schema import AlarmType
 from backstay.store.apply import apply_entry
+from backstay.store.durable import open_store
 from backstay.store.durable.replay import replay
+from tests.storing import put
 from tests.unit.store.building import empty, observable
 
 
@@ -71,3 +75,33 @@ def test_only_a_put_that_says_nothing_else_is_plain() -> None:
         if plain is not None:
             decoded = decode_request(bytes(damaged))
             assert decoded.body == Put(*plain) and not decoded.username
+
+
+_CUT_THEN_READ = """
+import os, sys
+from pathlib import Path
+from backstay.formats import wal
+from backstay.store.durable.replay import read_segments
+
+(segment,) = Path(sys.argv[1]).glob("*.wal")
+used = len(segment.read_bytes().rstrip(bytes(1)))
+read_log = wal.read_log
+
+def rotated_meanwhile(segments, *, from_index):
+    os.truncate(segment, used + -used % 8)
+    return read_log(segments, from_index=from_index)
+
+wal.read_log = rotated_meanwhile
+print(read_segments(Path(sys.argv[1]), 0, is_in_use=True).last_index)
+"""
+
+
+def test_a_segment_that_is_closed_while_it_is_read_does_not_end_the_reader(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "data")
+    put(store, "a", "1")
+    last = store.journal.last_index
+    store.close()
+    # In a process of its own: reading a mapping behind the end of its file ends it by a signal.
+    command = [sys.executable, "-c", _CUT_THEN_READ, str(tmp_path / "data/member/wal")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, str(last)), done.stderr
