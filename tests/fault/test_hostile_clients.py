@@ -16,11 +16,12 @@ import pytest
 
 from backstay import errors
 from backstay.errors import BackstayError
+from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.server import front
 from backstay.server.grpcio import CallOptions
 from backstay.server.http import connection
 from backstay.server.listeners import Listener, Serves
-from backstay.server.methods import Op
+from backstay.server.methods import PATHS, Op
 from tests import http2_bytes
 from tests.serving import Certificates, Served, call, on_a_loop, serving
 
@@ -382,6 +383,46 @@ def test_a_client_that_takes_nothing_is_not_sent_everything() -> None:
                 await asyncio.sleep(0.5)
             assert made < 100
             writer.transport.abort()
+
+    on_a_loop(story)
+
+
+@pytest.mark.parametrize("way", ["grpc", "http"])
+def test_a_client_that_asks_on_and_reads_no_answer_is_not_listened_to_for_ever(way: str) -> None:
+    long_answer = rpc.WatchResponse(canceled=True, cancel_reason="x" * (1 << 20)).SerializeToString()
+
+    async def story() -> None:
+        asked = 0
+
+        def answers(served: Served, calls: Any) -> Any:
+            nonlocal asked
+            for each in calls:
+                if each[0] is Op.MESSAGE:
+                    asked += 1
+                    served.server.inbox.send(each[3], long_answer)
+            return [None] * len(calls), ()
+
+        async def has_settled() -> None:
+            before = -1
+            while asked == 0 or asked != before:
+                before = asked
+                await asyncio.sleep(0.5)
+
+        async with serving(answers) as served:
+            if way == "http":
+                _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+                said = b'{"progress_request":{}}' * 400
+                writer.write(b"POST /v3/watch HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(said) + said)
+                await has_settled()
+                writer.transport.abort()
+            else:
+                async with grpc.aio.insecure_channel(served.address) as channel:
+                    asking = channel.stream_stream(PATHS[Op.WATCH])()
+                    for _ in range(400):
+                        await asking.write(rpc.WatchRequest(progress_request={}).SerializeToString())
+                    await has_settled()
+                    asking.cancel()
+            assert asked < 100
 
     on_a_loop(story)
 

@@ -2,7 +2,7 @@
 
 The inbox releases messages into it, on the store's thread; the door that holds the client's connection drains it as fast
 as the client takes it. `waiting_bytes` counts a message from the moment the handler gave it out until the door has passed it
-on, so it includes what is held for the journal.
+on, so it includes what is held for the journal. A client that asks on and reads no answer is not listened to meanwhile.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from backstay.store.refusals import Refused
 Write = Callable[[bytes], Awaitable[object]]
 """Passes one message to the client; returns when there is room for another."""
 
+UNREAD_BYTES = 4 << 20
+"""With more than this waiting for a client, what it says next stays with the transport, as with etcd."""
+
 _FINISHED: Status = (OK, "")
 
 
@@ -32,6 +35,7 @@ class Outgoing:
         self._produced: Iterator[bytes] | None = None
         self._end: Status | None = None
         self._sleeper: asyncio.Future[None] | None = None
+        self._has_room = asyncio.Event()
 
     def release(self, body: bytes) -> None:
         """Let a message go. Its size was counted before."""
@@ -48,6 +52,12 @@ class Outgoing:
         self._end = status
         self._wake()
 
+    async def room(self) -> None:
+        """Return when the client has taken most of what it was answered: a door waits here before it reads on from it."""
+        while self.waiting_bytes > UNREAD_BYTES:
+            self._has_room.clear()
+            await self._has_room.wait()
+
     async def drain(self, write: Write) -> Status:
         """Pass on everything, until the end; returns the status to end with."""
         while True:
@@ -55,6 +65,8 @@ class Outgoing:
                 body = self._released.popleft()
                 await write(body)
                 self.waiting_bytes -= len(body)
+                if self.waiting_bytes <= UNREAD_BYTES:
+                    self._has_room.set()
             if self._produced is not None:
                 return await self._produce(self._produced, write)
             if self._end is not None:

@@ -172,6 +172,7 @@ class Calls(grpc.GenericRpcHandler):
                 outgoing.release_end(too_large(len(body), self._limit))
                 return
             await self._inbox.room()
+            await outgoing.room()
             self._inbox.event(Op.MESSAGE, stream, body)
         await asyncio.sleep(CANCELLATION_SECONDS)
         self._inbox.event(Op.HALF_CLOSE, stream)

@@ -151,7 +151,7 @@ class Gateway:
             exchange.respond(failure((INVALID_ARGUMENT, str(problem))))
             return
         stream, outgoing = self._inbox.open(route.op, exchange.request.conn, token_of(exchange.request), b"")
-        reading = asyncio.get_running_loop().create_task(self._read(reader, first, stream))
+        reading = asyncio.get_running_loop().create_task(self._read(reader, first, stream, outgoing))
         try:
             await self._send(exchange, route, stream, outgoing)
         finally:
@@ -159,11 +159,13 @@ class Gateway:
             with suppress(asyncio.CancelledError):
                 await reading
 
-    async def _read(self, reader: _Reader, first: bytes | None, stream: StreamId) -> None:
+    async def _read(self, reader: _Reader, first: bytes | None, stream: StreamId, outgoing: Outgoing) -> None:
         message = first
         while message is not None:
             await self._inbox.room()
+            await outgoing.room()
             self._inbox.event(Op.MESSAGE, stream, message)
+            await asyncio.sleep(0)  # a piece may hold thousands: the answer to this one counts before the next is taken
             try:
                 message = await reader.next()
             except (JsonError, MappingError):
