@@ -53,7 +53,7 @@ class StoreServer:
         self._inner = InnerSocket()
         transport = TransportOptions(options.identity, calls=options.calls)
         self._grpc = GrpcTransport(handler, journal, transport, self._inner)
-        http = HttpService(
+        self._http = http = HttpService(
             self.inbox, statistics, self._grpc.traffic, options.identity, message_limit(options.calls), options.http
         )
         self._fronts = [
@@ -92,7 +92,11 @@ class StoreServer:
         """
         for front in self._fronts:
             front.refuse_new()
-        await self._grpc.stop(grace_seconds)
+        self._grpc.refuse_new()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_seconds
+        await self._http.finish(grace_seconds)  # before grpcio, which closes the inbox that answers both
+        await self._grpc.stop(max(0.0, until - loop.time()))
         await asyncio.gather(*(front.close() for front in self._fronts))
         self._inner.close()
 

@@ -77,6 +77,13 @@ class GrpcTransport:
         assert self._over is not None, "wait comes after start"
         await asyncio.shield(self._over)
 
+    def refuse_new(self) -> None:
+        """Take no new calls from any door, and end the streams; the running calls go on."""
+        if self._server is not None:
+            self._is_stopping = True
+            self.inbox.refuse_new()
+            self.inbox.end_streams()
+
     async def stop(self, grace_seconds: float) -> None:
         """Take no new calls, end the streams, let the running calls finish for so long, close.
 
@@ -84,9 +91,7 @@ class GrpcTransport:
         """
         if self._server is None:
             return
-        self._is_stopping = True
-        self.inbox.refuse_new()
-        self.inbox.end_streams()
+        self.refuse_new()
         await self._server.stop(grace_seconds)
         if self._watching is not None:
             await self._watching

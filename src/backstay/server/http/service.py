@@ -65,15 +65,28 @@ class HttpService:
         self._gateway = Gateway(inbox, traffic, identity, limit_bytes)
         self._metrics = Metrics(statistics, traffic, identity)
         self._health = Health(inbox, statistics, self._metrics.count_check)
+        self._running: set[asyncio.Future[None]] = set()
 
     def connection(self, conn: Conn, serves: Serves, peer: Peer, is_secure: bool) -> asyncio.Protocol:
         """The protocol that serves one connection."""
         visit = _Visit(serves, is_secure, peer)
 
         async def serve(exchange: Exchange) -> None:
-            await self._serve(exchange, visit)
+            over = asyncio.get_running_loop().create_future()
+            self._running.add(over)
+            try:
+                await self._serve(exchange, visit)
+            finally:
+                self._running.discard(over)
+                over.set_result(None)
 
         return HttpConnection(serve, conn)
+
+    async def finish(self, grace_seconds: float) -> None:
+        """Return when the requests that run now are answered, or after so long. Later ones are not waited for."""
+        running = tuple(self._running)
+        if running and grace_seconds > 0:
+            await asyncio.wait(running, timeout=grace_seconds)
 
     async def _serve(self, exchange: Exchange, visit: _Visit) -> None:
         request = exchange.request
