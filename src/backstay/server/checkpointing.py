@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
+from backstay import errors
 from backstay.clock import Clock
 from backstay.errors import BackstayError
 from backstay.store.durable import DurableStore, adopt, plan_checkpoint, run_checkpoint, snapshot_file
@@ -105,6 +106,11 @@ class Checkpointing:
                 self._built = run_checkpoint(self._store, plan, build=self._builder)
             except BackstayError as problem:
                 self._failure = problem
+            except Exception as problem:  # whatever it is: unsaid, everybody would wait and no other would be made
+                _log.exception("a checkpoint failed")
+                self._failure = errors.CHECKPOINT_FAILED.error(
+                    "no checkpoint was made", why=f"{type(problem).__name__}: {problem}"
+                )
             finished()
 
         self._thread = threading.Thread(target=work, name="checkpoint", daemon=True)

@@ -14,6 +14,7 @@ import pytest
 from backstay.errors import BackstayError
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.formats import bbolt, schema
+from backstay.server import checkpointing as checkpoints
 from backstay.server.compacting import PeriodicCompaction, RevisionCompaction
 from backstay.server.methods import Op
 from backstay.server.running import RunningOptions, StoreRunner, open_runner, view_runner
@@ -174,6 +175,24 @@ def test_a_checkpoint_that_fails_is_told_and_tried_again_later(
     assert running.transport.queue.empty()
     running.tick(seconds=61)
     running.until(lambda: _base_index(running) >= 30)
+
+
+def test_a_checkpoint_that_fails_for_a_reason_nobody_thought_of_is_told_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defective(*_: object, **__: object) -> None:
+        raise ValueError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "run_checkpoint", defective)
+        running.handle((Op.DEFRAGMENT, CONN, None, b"", CallId(10)))
+        running.until(lambda: CallId(10) in running.transport.answered)
+    reply = running.transport.answered[CallId(10)]
+    assert isinstance(reply, tuple) and "a defect" in reply[1]
+    running.put(b"k", b"v")
+    running.handle((Op.DEFRAGMENT, CONN, None, b"", CallId(11)))
+    running.until(lambda: CallId(11) in running.transport.answered)
+    assert running.transport.answered[CallId(11)] == b"" and running.get(b"k") == b"v"
 
 
 def test_closing_ends_a_checkpoint_that_is_at_work(tmp_path: Path) -> None:
