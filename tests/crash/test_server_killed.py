@@ -40,7 +40,7 @@ class Killed:
             assert self._acknowledged.items() <= everything(self._server).items(), f"round {self._round}: lost"
             killer = threading.Thread(target=self._kill, args=(happens,))
             killer.start()
-            size = self._chance.choice((20, 20_000))
+            size = self._chance.choice((20, 4_000))
             more, _ = write_until_broken(self._server, prefix=b"round-%d" % self._round, value_size=size)
             killer.join()
         self._acknowledged |= more
