@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from backstay.etcd.pb import election_pb2, lock_pb2
 from backstay.etcd.pb import rpc_pb2 as rpc
@@ -10,6 +11,7 @@ from backstay.formats import requests, schema
 from backstay.formats.requests import decode_request
 from backstay.server.methods import Op
 from backstay.server.transport import CallId, Conn, Peer, StreamId
+from backstay.values import LeaseId
 from tests.unit.server.served import CONN, MEMBER, Served, grant_everything_to_root
 
 
@@ -35,6 +37,21 @@ def test_leases_are_granted_kept_alive_listed_and_revoked() -> None:
     listed = served.ask(Op.LEASE_LEASES, rpc.LeaseLeasesRequest(), rpc.LeaseLeasesResponse)
     assert not listed.leases
     assert isinstance(decode_request(served.journal[-1]).body, requests.LeaseRevoke)
+
+
+def test_what_an_etcd_noted_as_left_of_a_lease_is_taken_back_in_the_log_when_it_is_kept_alive() -> None:
+    served = Served()
+    served.engine.state.cluster.version = "3.6.0"
+    served.ask(Op.LEASE_GRANT, rpc.LeaseGrantRequest(TTL=60, ID=7), rpc.LeaseGrantResponse)
+    leases = served.engine.state.leases.granted
+    leases[LeaseId(7)] = replace(leases[LeaseId(7)], remaining_ttl=5)
+    stream = served.open(Op.LEASE_KEEP_ALIVE)
+    served.message(stream, Op.LEASE_KEEP_ALIVE, rpc.LeaseKeepAliveRequest(ID=7))
+    body = decode_request(served.journal[-1]).body
+    assert body == requests.LeaseCheckpoint((requests.RemainingTime(7, 0),))
+    count = len(served.journal)
+    served.message(stream, Op.LEASE_KEEP_ALIVE, rpc.LeaseKeepAliveRequest(ID=7))
+    assert len(served.journal) == count and len(served.received(stream, rpc.LeaseKeepAliveResponse)) == 2
 
 
 def test_status_says_what_a_single_member_knows() -> None:

@@ -73,7 +73,7 @@ class HandlerContext:
         return outcome
 
     def note_raised(self) -> None:
-        """After a refusal: the alarm that it raised is an entry too, and its place is here."""
+        """After a refusal, or a keep-alive: what the engine noted beside it is an entry too, and its place is here."""
         self.entries += self.engine.take_raised()
 
     @property

@@ -75,6 +75,7 @@ class KeepAlive:
         asked = rpc.LeaseKeepAliveRequest.FromString(body)
         identity = self._context.identify(*self._callers[stream])
         ttl = self._context.engine.keep_alive(LeaseId(asked.ID), identity)
+        self._context.note_raised()
         response = rpc.LeaseKeepAliveResponse(header=self._context.header(), ID=asked.ID, TTL=ttl)
         self._context.transport.send(stream, response.SerializeToString())
 

@@ -199,20 +199,30 @@ class Engine:
         return outcome.answer.succeeded, outcome.revision, item, outcome.entry
 
     def take_raised(self) -> list[bytes]:
-        """Entries of alarms that refusals raised since the last call: to be journalled like any other."""
+        """Entries since the last call of what no request asked for: alarms that refusals raised, notes about leases that
+        are kept alive. To be journalled like any other."""
         raised, self._raised = self._raised, []
         return raised
 
     # Leases.
 
     def keep_alive(self, lease: LeaseId, identity: Identity = NOBODY) -> int:
-        """Begin the lease's time again; its TTL, 0 when it is gone or due. Raises `Refused`."""
+        """Begin the lease's time again; its TTL, 0 when it is gone or due. Raises `Refused`. See `take_raised`."""
         granted = self.state.leases.granted.get(lease)
         check_attached(self.state, identity, lease, writes=True)
         if granted is None or self._lessor.remaining(lease) <= 0:
             return 0
         self._lessor.start(granted)
+        if granted.remaining_ttl and not self.options.read_only:
+            self._forget_remaining(granted.id)
         return granted.ttl
+
+    def _forget_remaining(self, lease: LeaseId) -> None:
+        """An etcd noted what was left of a lease. Its owner was heard of, so that must not count after the next start."""
+        request = Request(requests.LeaseCheckpoint((requests.RemainingTime(lease, 0),)), self._request_id())
+        apply_request(self.state, request)
+        if not self.state.leases.granted[lease].remaining_ttl:  # old clusters keep such notes in memory only
+            self._raised.append(encode_request(request))
 
     def time_to_live(self, lease: LeaseId, identity: Identity = NOBODY, *, keys: bool = False) -> RemainingLease:
         """What is left of a lease, and the keys attached to it. Raises `Refused`."""

@@ -13,11 +13,14 @@ from backstay.formats.requests import (
     Compare,
     CompareTarget,
     DeleteRange,
+    LeaseCheckpoint,
     LeaseGrant,
     LeaseRevoke,
     Operation,
     Put,
     Range,
+    RemainingTime,
+    Request,
     Txn,
     UserAdd,
     UserChangePassword,
@@ -171,6 +174,23 @@ def test_after_a_start_a_lease_has_its_whole_time_again() -> None:
     clock.seconds = 9.0
     after = Engine(before.state, clock, random.Random(1), before.options)
     assert after.time_to_live(LeaseId(7)).ttl == 11
+
+
+def test_a_lease_that_is_kept_alive_is_not_short_again_after_the_next_start() -> None:
+    """What an etcd has noted as left of a lease counts until its owner is heard of, and no longer."""
+    clock = HandClock()
+    before = engine(clock)
+    before.state.cluster.version = "3.6.0"
+    run(before, LeaseGrant(3_600, 7))
+    apply_request(before.state, Request(LeaseCheckpoint((RemainingTime(7, 5),))))
+    store = Engine(before.state, clock, random.Random(1), before.options)
+    assert store.time_to_live(LeaseId(7)).ttl == 6
+    assert store.keep_alive(LeaseId(7)) == 3_600
+    (entry,) = store.take_raised()
+    assert decode_request(entry).body == LeaseCheckpoint((RemainingTime(7, 0),))
+    assert store.keep_alive(LeaseId(7)) == 3_600 and store.take_raised() == []
+    after = Engine(store.state, clock, random.Random(1), store.options)
+    assert after.time_to_live(LeaseId(7)).ttl == 3_601
 
 
 def test_history_that_is_compacted_leaves_memory_and_the_rest_reads_the_same() -> None:
