@@ -68,7 +68,7 @@ class Http2Guard:
             if kind not in (_HEADERS, _CONTINUATION):
                 at = start + length
                 continue
-            if self._block_bytes + length > BLOCK_LIMIT_BYTES:
+            if self._block_bytes + FRAME_HEAD_BYTES + length > BLOCK_LIMIT_BYTES:
                 return False
             if len(data) - start < length:
                 break
@@ -77,7 +77,7 @@ class Http2Guard:
             if fragment is None:
                 return False
             self._block.append(fragment)
-            self._block_bytes += length
+            self._block_bytes += FRAME_HEAD_BYTES + length  # an empty frame takes room too
             if flags & _END_HEADERS:
                 block, self._block, self._block_bytes = b"".join(self._block), [], 0
                 if not is_clean(block, self._heard):

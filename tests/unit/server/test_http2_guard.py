@@ -111,3 +111,10 @@ def test_who_debugs_hears_by_which_name_a_client_called(is_coded: bool) -> None:
     guard = Http2Guard(heard.append)
     assert guard.admits(PREFACE + headers(1, block))
     assert heard == ["localhost:2379"]
+
+
+def test_empty_pieces_of_a_header_block_do_not_pile_up_without_end() -> None:
+    guard = Http2Guard()
+    assert guard.admits(PREFACE) and guard.admits(frame(1, 0, 1, b""))
+    pieces = frame(9, 0, 1, b"") * 1_000
+    assert not all(guard.admits(pieces) for _ in range(100))
