@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,6 +105,7 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
             found_store(directory, options.founder, disk)
             locks.release(directory)
             locks.take(directory)
+        _refuse_lost_log(directory)
         _rebuild_missing_database(directory / MEMBER, disk)
         path, log_place = directory / MEMBER / SNAP / DATABASE, directory / MEMBER / WAL
         locks.take(path)
@@ -113,9 +114,12 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
                 locks.take(name)
         database = open_base(path)
         opened.callback(unmap, database.buffer)
-        log = read_segments(log_place, consistent_index(database))
+        with _naming(path):
+            known = consistent_index(database)
+        log = read_segments(log_place, known)
         _refuse_damage(directory, database, log)
-        state = _state_of(database, path)
+        with _naming(path):
+            state = load_state(database)
         let_go(database.buffer)
         replay(state, log.entries, log_place)
         start = _journal_start(directory, state, log)
@@ -127,13 +131,25 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
         return store
 
 
-def _state_of(database: Database, path: Path) -> StoreState:
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """What is damaged is damaged in the file `path`."""
     try:
-        return load_state(database)
+        yield
     except FormatError as problem:
-        raise FormatError(
-            problem.what, offset=problem.offset, where=f"{path}, offset {problem.offset}", why=problem.why
-        ) from problem
+        where = f"{path}, offset {problem.offset}"
+        raise FormatError(problem.what, offset=problem.offset, where=where, why=problem.why) from problem
+
+
+def _refuse_lost_log(directory: Path) -> None:
+    place = directory / MEMBER / WAL
+    if not place.is_dir() or not any(parse_segment_name(each.name) for each in place.iterdir()):
+        raise errors.LOG_INVALID.error(
+            f"the log of `{directory}` is gone",
+            where=str(place),
+            why="there is no segment at all" if place.is_dir() else "there is no such directory",
+            next_step="put it back; without it, restore the newest snapshot that verifies into a new directory",
+        )
 
 
 def _rebuild_missing_database(member: Path, disk: StoreDisk) -> None:

@@ -123,3 +123,26 @@ def test_a_lost_database_is_rebuilt_from_a_whole_log(tmp_path: Path) -> None:
     again = open_store(tmp_path / "data")
     assert keys_of(again) == {"a": "1"}
     again.close()
+
+
+@pytest.mark.parametrize("why", ["there is no segment at all", "there is no such directory"])
+def test_a_lost_log_is_named_as_what_it_is(why: str, tmp_path: Path) -> None:
+    open_store(tmp_path / "data").close()
+    log = tmp_path / "data/member/wal"
+    for each in log.iterdir():
+        each.unlink()
+    if why.endswith("directory"):
+        log.rmdir()
+    with pytest.raises(BackstayError) as refused:
+        open_store(tmp_path / "data")
+    assert (refused.value.kind.code, refused.value.where, refused.value.why) == ("log-invalid", str(log), why)
+
+
+def test_a_database_cut_short_is_named_with_the_offset(tmp_path: Path) -> None:
+    open_store(tmp_path / "data").close()
+    database = tmp_path / "data/member/snap/db"
+    database.write_bytes(database.read_bytes()[: 2 * 4096 + 100])
+    with pytest.raises(BackstayError) as refused:
+        open_store(tmp_path / "data")
+    assert refused.value.kind.code == "format-invalid"
+    assert refused.value.where.startswith(f"{database}, offset ")
