@@ -303,6 +303,7 @@ def backups(tmp_path: Path) -> Path:
 def test_a_backup_is_served_at_once_and_not_changed(backups: Path, name: str) -> None:
     before = digests(backups)
     with serving_backup(backups / name) as etcd:
+        assert log_of(etcd)[0]["backup"] == str(backups / name)
         assert (value_of(etcd, b"a"), value_of(etcd, b"b")) == (None, b"1")
         with etcd.client() as client:
             assert client.kv.get(b"a", revision=3).value == b"2"  # type: ignore[union-attr]
@@ -377,6 +378,8 @@ def test_the_plan_is_shown_and_nothing_changed(tmp_path: Path) -> None:
 def test_a_unit_is_printed_for_the_flags_given() -> None:
     done = backstay("serve", "--print-systemd-unit", "--data-dir", "/var/lib/my store", "-auto-tls")
     assert done.returncode == 0
+    assert f"ExecStart={sys.executable} \\\n    -m \\\n    backstay \\\n    serve " in done.stdout
+    assert f"WorkingDirectory={Path.cwd()}\n" in done.stdout
     assert '"--data-dir=/var/lib/my store"' in done.stdout
     assert "--auto-tls=true" in done.stdout
 

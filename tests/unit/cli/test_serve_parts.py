@@ -17,7 +17,7 @@ from backstay.cli.groups import own_command
 from backstay.cli.serve import notify
 from backstay.cli.serve.flags import ServeCommand, given_flags, with_two_dashes
 from backstay.cli.serve.log import EtcdFormatter, logging_to
-from backstay.cli.serve.unit import systemd_unit
+from backstay.cli.serve.unit import program_of, systemd_unit
 from backstay.server.settings import FLAGS, RENAMED, LogFormat, LogLevel, LogSettings
 from backstay.telemetry.log import fields
 
@@ -140,16 +140,26 @@ def test_without_systemd_nothing_is_said(tmp_path: Path) -> None:
 
 
 def test_the_unit_says_what_systemd_reads_back() -> None:
-    unit = systemd_unit("/usr/bin/backstay", ["serve", "--data-dir=/var/lib/a b", "--name=50%$x", '--cors="x"'])
+    said = ["serve", "--data-dir=/var/lib/a b", "--name=50%$x", '--cors="x"']
+    unit = systemd_unit(["/usr/bin/backstay"], said, Path("/srv"))
     assert "Type=notify" in unit
     assert '"--data-dir=/var/lib/a b"' in unit
     assert "--name=50%%$$x" in unit
     assert '"--cors=\\"x\\""' in unit
 
 
+def test_a_unit_starts_what_wrote_it_where_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "backstay").touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert program_of(["./backstay", "serve"], "/usr/bin/python3") == (str(tmp_path / "backstay"),)
+    assert program_of(["/x/backstay/__main__.py"], "/usr/bin/python3") == ("/usr/bin/python3", "-m", "backstay")
+    unit = systemd_unit(["/usr/bin/backstay"], ["serve", "--data-dir=store"], Path("/srv/50% off"))
+    assert "WorkingDirectory=/srv/50%% off\n" in unit
+
+
 def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
     path = tmp_path / "backstay.service"
-    path.write_text(systemd_unit("/bin/true", ["serve", "--data-dir=/var/lib/backstay"]))
+    path.write_text(systemd_unit(["/bin/true"], ["serve", "--data-dir=/var/lib/backstay"], tmp_path))
     try:
         said = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(path)],

@@ -79,10 +79,11 @@ def command(
     resolved = resolve(given)
     resolved = Resolved(resolved.settings, (*notices, *resolved.notices))
     if print_systemd_unit:
-        from backstay.cli.serve.unit import systemd_unit
+        from backstay.cli.serve.unit import program_of, systemd_unit
 
         said = [f"--{name}={text}" for name, text in flags.items()]
-        click.echo(systemd_unit(sys.argv[0], ["serve", *_backup(source, at_revision), *said]), nl=False)
+        program = program_of(sys.argv, sys.executable)
+        click.echo(systemd_unit(program, ["serve", *_backup(source, at_revision), *said], Path.cwd()), nl=False)
     elif dry_run:
         from backstay.cli.serve.plan import show_plan
 
@@ -103,7 +104,7 @@ def _serve(resolved: Resolved, source: Path | None, at_revision: int | None) -> 
         with logging_to(settings.log), http2_debugging(environment):
             for notice in resolved.notices:
                 _say(notice)
-            _log.info("starting an etcd server", extra=_described(settings))
+            _log.info("starting an etcd server", extra=_described(settings, source))
             opened = open_backup(settings, source, at_revision) if source else open_server(settings)
             try:
                 for finding in opened.findings:
@@ -121,11 +122,11 @@ def _say(notice: Notice) -> None:
     _log.log(logging.WARNING if notice.warns else logging.INFO, notice.message, extra={FIELDS: dict(notice.fields)})
 
 
-def _described(settings: ServerSettings) -> Any:
+def _described(settings: ServerSettings, source: Path | None) -> Any:
     return fields(
         backstay_version=backstay.__version__,
         name=settings.name,
-        data_dir=str(settings.data_directory),
+        **({"backup": str(source)} if source else {"data_dir": str(settings.data_directory)}),
         listen_client_urls=[each.text for each in settings.listen_client_urls],
         advertise_client_urls=list(settings.advertise_client_urls),
         snapshot_count=settings.snapshot_count,

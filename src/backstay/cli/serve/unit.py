@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 _UNIT = """\
 # Written by `backstay serve --print-systemd-unit`. Save it as /etc/systemd/system/backstay.service, then
@@ -17,6 +20,8 @@ Conflicts=etcd.service
 
 [Service]
 Type=notify
+# What relative paths begin at, as where this was written.
+WorkingDirectory={directory}
 ExecStart={command}
 ExecReload=/bin/kill -HUP $MAINPID
 # Drains by itself within seconds; a directory that was not closed opens all the same.
@@ -38,9 +43,17 @@ WantedBy=multi-user.target
 """
 
 
-def systemd_unit(program: str, arguments: Sequence[str]) -> str:
-    """The unit that runs `program` with `arguments`."""
-    return _UNIT.format(command=" \\\n    ".join(_quoted(each) for each in (program, *arguments)))
+def systemd_unit(program: Sequence[str], arguments: Sequence[str], directory: Path) -> str:
+    """The unit that runs `program` with `arguments` in `directory`, which is absolute, as the first word of `program` is."""
+    command = " \\\n    ".join(_quoted(each) for each in (*program, *arguments))
+    return _UNIT.format(command=command, directory=str(directory).replace("%", "%%"))
+
+
+def program_of(arguments: Sequence[str], python: str) -> tuple[str, ...]:
+    """How systemd, which has no PATH to look in, starts the program whose `sys.argv` is `arguments`."""
+    if arguments[0].endswith("__main__.py"):
+        return (python, "-m", "backstay")
+    return (os.path.abspath(shutil.which(arguments[0]) or arguments[0]),)
 
 
 def _quoted(word: str) -> str:
