@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from backstay.errors import BackstayError
 from backstay.store.durable import LocalStoreDisk, open_store
@@ -64,3 +68,39 @@ def test_a_disk_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
     disk = ForgetfulDisk(root)
     live(disk, root)
     assert losses(disk, tmp_path, ("nothing",))[1] != []
+
+
+class KilledDisk(RecordedDisk):
+    """The process is killed where it would sync `deadly`; what it had given to the kernel stays there."""
+
+    deadly: str | None = None
+
+    def sync_directory(self, path: Path) -> None:
+        if self._name(path) == self.deadly:
+            raise OSError(errno.EIO, "killed")
+        super().sync_directory(path)
+
+
+@pytest.mark.parametrize("deadly", ["data", "data/member/wal"], ids=["founding", "rotation"])
+def test_a_kill_before_a_name_is_durable_and_a_loss_of_power_later_lose_nothing(deadly: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    disk = KilledDisk(root)
+    if deadly == "data":
+        disk.deadly = deadly
+    with pytest.raises(BackstayError):
+        store = open_store(root / "data", disk=disk, options=OPTIONS)
+        disk.deadly = deadly
+        with contextlib.closing(store):
+            while True:
+                put(store, f"key-{disk.acknowledged:04}", "value" * 30)
+                disk.acknowledged += 1
+    disk.deadly = None
+    store = open_store(root / "data", disk=disk, options=OPTIONS)
+    for _ in range(3):
+        put(store, f"key-{disk.acknowledged:04}", "value" * 30)
+        disk.acknowledged += 1
+    store.close()
+    seen, lost = losses(disk, tmp_path)
+    assert seen > 20
+    assert lost == []

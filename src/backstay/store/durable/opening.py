@@ -112,6 +112,9 @@ def open_store(directory: Path, *, disk: StoreDisk | None = None, options: Store
         for name in sorted(log_place.iterdir()):
             if parse_segment_name(name.name) is not None:
                 locks.take(name)
+        # A process that was killed may have given a name and not waited for it: nothing is acknowledged on top of that.
+        for place in (log_place, path.parent, directory / MEMBER, directory):
+            disk.sync_directory(place)
         database = open_base(path)
         opened.callback(unmap, database.buffer)
         with _naming(path):
