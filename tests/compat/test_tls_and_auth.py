@@ -119,7 +119,7 @@ CASES: dict[str, tuple[list[str], ErrorKind, str, int]] = {
         errors.CREDENTIALS_UNREADABLE, "No such file", 128,
     ),
     "empty file": (["--cacert", "{empty}"], errors.CREDENTIALS_INVALID, "the file is empty", 128),
-    "no certificate in it": (["--cacert", "{text}"], errors.CREDENTIALS_INVALID, "no PEM certificate in it", 128),
+    "no certificate in it": (["--cacert", "{text}"], errors.CREDENTIALS_INVALID, "it (Unable to load PEM file)", 128),
     "swapped": (
         ["--cacert", "{ca}", "--cert", "{client_key}", "--key", "{client}"],
         errors.CREDENTIALS_INVALID, "no PEM certificate in it", 128,

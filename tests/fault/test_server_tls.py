@@ -266,6 +266,7 @@ def test_a_file_that_cannot_be_used_is_named(certificates: Certificates, broken:
     assert caught.value.kind is errors.SERVER_CERTIFICATE_UNUSABLE
     assert caught.value.where == str(culprit)
     assert os.sep in caught.value.what
+    assert "http" not in caught.value.why  # no library's own pages
 
 
 def _revocations(certificates: Certificates, serials: list[int]) -> bytes:

@@ -215,7 +215,11 @@ def _certificates(path: Path, data: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(data)
     except ValueError as problem:
-        raise _unusable(path, f"no certificate in PEM: {problem}") from problem
+        raise _unusable(path, f"no certificate in PEM: {_words(problem)}") from problem
+
+
+def _words(problem: Exception) -> str:
+    return str(problem).partition(". See http")[0]  # without the library's pointer to its own questions and answers
 
 
 def _check_pair(files: TlsFiles) -> None:
@@ -223,7 +227,9 @@ def _check_pair(files: TlsFiles) -> None:
     try:
         private = load_pem_private_key(_read_file(files.key), password=None)
     except (ValueError, TypeError) as problem:
-        raise _unusable(files.key, f"no private key in PEM that can be used without a password: {problem}") from problem
+        raise _unusable(
+            files.key, f"no private key in PEM that can be used without a password: {_words(problem)}"
+        ) from problem
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if private.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
         raise _unusable(files.key, f"it is not the key of {files.certificate}")
@@ -238,7 +244,7 @@ def _read_revoked(path: Path | None) -> frozenset[int]:
         revoked = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
         return frozenset(each.serial_number for each in revoked)
     except ValueError as problem:
-        raise _unusable(path, f"no revocation list: {problem}") from problem
+        raise _unusable(path, f"no revocation list: {_words(problem)}") from problem
 
 
 def _unusable(path: Path, why: str) -> BackstayError:

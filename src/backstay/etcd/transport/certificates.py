@@ -145,7 +145,8 @@ def _check_key(credentials: Credentials, leaf: x509.Certificate, content: bytes)
 
 
 def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [""])[0][:120]
+    said = str(problem).partition(". See http")[0]  # without the library's pointer to its own questions and answers
+    return (said.splitlines() or [""])[0][:120]
 
 
 def pin(
