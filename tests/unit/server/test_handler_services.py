@@ -54,6 +54,17 @@ def test_what_an_etcd_noted_as_left_of_a_lease_is_taken_back_in_the_log_when_it_
     assert len(served.journal) == count and len(served.received(stream, rpc.LeaseKeepAliveResponse)) == 2
 
 
+def test_a_flood_of_hashes_is_refused_before_each_holds_on_to_a_store_of_its_own() -> None:
+    served = Served()
+    body = rpc.HashKVRequest().SerializeToString()
+    calls = [CallId(1_000 + number) for number in range(50)]
+    replies = served.handle(*((Op.HASH_KV, CONN, None, body, call) for call in calls))
+    assert replies == [None] * 16 + [(2, "etcdserver: too many requests")] * 34
+    served.work()
+    assert all(isinstance(served.transport.answered[call], bytes) for call in calls[:16])
+    assert isinstance(served.call(Op.HASH, rpc.HashRequest()), bytes)
+
+
 def test_status_says_what_a_single_member_knows() -> None:
     served = Served()
     status = served.ask(Op.STATUS, rpc.StatusRequest(), rpc.StatusResponse)

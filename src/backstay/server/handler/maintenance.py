@@ -21,12 +21,15 @@ from backstay.server.handler.hosting import Snapshot
 from backstay.server.handler.service import Answer, StreamMethod
 from backstay.server.methods import Op
 from backstay.server.transport import CallId, Conn, Reply, StreamId, Token
+from backstay.store import refusals
 from backstay.store.answers import AlarmAnswer
 from backstay.store.engine.rights import require_administrator, require_identity
 from backstay.store.quota import effective_quota
 from backstay.store.refusals import Refusal, Refused
 
 SNAPSHOT_CHUNK = 32 << 10
+MOST_HASHES = 16
+"""Hashes that are computed or wait for it: each holds on to the store as it was when it was asked."""
 
 BAD_TRANSFEREE = Refusal("FailedPrecondition", "etcdserver: bad leader transferee")
 BAD_DOWNGRADE_FORMAT = Refusal("InvalidArgument", "etcdserver: wrong downgrade target version format")
@@ -44,6 +47,7 @@ class MaintenanceService:
     def __init__(self, context: HandlerContext, hashes: CompactionHashes) -> None:
         self._context = context
         self._hashes = hashes
+        self._hashing = 0
         self.answers: Mapping[Op, Answer] = {
             Op.ALARM: self.alarm,
             Op.STATUS: self.status,
@@ -109,6 +113,7 @@ class MaintenanceService:
         rpc.HashRequest.FromString(body)
         context, state = self._context, self._context.engine.state
         require_administrator(state, context.identify(conn, token))
+        self._refuse_more_hashes()
         buckets = {name: state.bucket_items(name) for name in schema.BUCKETS if name != schema.KEY}
         pages = state.frozen_pages()
 
@@ -135,6 +140,7 @@ class MaintenanceService:
             response = _hash_kv_response(remembered)
             response.header.CopyFrom(context.header())
             return response.SerializeToString()
+        self._refuse_more_hashes()
         plan = context.engine.plan_hash_kv(asked.revision, identity)
         self._elsewhere(call, lambda: _hash_kv_response(plan()))
         return None
@@ -150,9 +156,20 @@ class MaintenanceService:
                 reply: Reply = response.SerializeToString()
             except FormatError as problem:
                 reply = status_of(problem)
-            context.post(lambda: context.transport.answer(call, reply))
+            except Exception as problem:  # whatever it is belongs to this call alone, and its client shall hear it
+                reply = statuses.UNKNOWN, f"backstay: {type(problem).__name__}: {problem}"
+            context.post(lambda: answer(reply))
+
+        def answer(reply: Reply) -> None:
+            self._hashing -= 1
+            context.transport.answer(call, reply)
 
         context.hosting.elsewhere(work)
+        self._hashing += 1
+
+    def _refuse_more_hashes(self) -> None:
+        if self._hashing >= MOST_HASHES:
+            raise Refused(refusals.TOO_MANY_REQUESTS)
 
     def move_leader(self, conn: Conn, token: Token, body: bytes, _: CallId) -> Reply:
         """MoveLeader: to the one member there is, or refused."""
