@@ -234,6 +234,19 @@ def test_an_election_is_observed_proclaimed_and_handed_on() -> None:
     assert served.engine.hub.watcher_count == 0
 
 
+def test_an_observer_that_reads_nothing_is_ended_rather_than_kept_for() -> None:
+    served = Served()
+    stream = served.open(Op.OBSERVE, election_pb2.LeaderRequest(name=b"e"))
+    served.put(b"e/1", b"first")
+    assert stream not in served.transport.finished
+    served.transport.backlog = 17 << 20
+    served.put(b"e/1", b"second")
+    served.put(b"e/1", b"third")
+    assert served.transport.finished[stream][0] == 8
+    observed = [each.kv.value for each in served.received(stream, election_pb2.LeaderResponse)]
+    assert observed == [b"first", b"second"] and served.engine.hub.watcher_count == 0
+
+
 def test_a_client_with_an_undecodable_request_is_told() -> None:
     served = Served()
     reply = served.call(Op.TXN, b"\xff\xff")

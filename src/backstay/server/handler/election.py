@@ -14,7 +14,7 @@ from backstay.server.handler.context import HandlerContext, unknown
 from backstay.server.handler.encoding import encode_pair
 from backstay.server.handler.service import Answer, StreamMethod
 from backstay.server.handler.waiting_line import Place, WaitingLine, end_of_prefix
-from backstay.server.handler.watch import Watching
+from backstay.server.handler.watch import SLOW_BYTES, Watching
 from backstay.server.methods import Op
 from backstay.server.transport import CallId, Conn, Reply, Status, StreamId, Token
 from backstay.store.answers import TxnAnswer
@@ -24,6 +24,7 @@ from backstay.store.watching import WatchBatch, WatchSpec, WatchStream
 
 NOT_LEADER: Status = (statuses.UNKNOWN, "election: not leader")
 NO_LEADER: Status = (statuses.UNKNOWN, "election: no leader")
+TOO_SLOW: Status = (statuses.RESOURCE_EXHAUSTED, "backstay: the observer does not keep up with what leaders proclaim")
 NO_LEADER_GIVEN: Status = (statuses.UNKNOWN, '"leader" field must be provided')
 
 
@@ -139,6 +140,8 @@ class Observe:
     def _changed(self, stream: StreamId, batch: WatchBatch) -> None:
         observer = self._observers[stream]
         for is_deletion, item, _ in batch.events:
+            if stream not in self._observers:
+                return
             if (not observer.leader and not is_deletion) or (item.key == observer.leader and not is_deletion):
                 self._tell(stream, item, batch.revision)
             elif item.key == observer.leader:
@@ -155,7 +158,10 @@ class Observe:
     def _tell(self, stream: StreamId, item: KeyValue, revision: int) -> None:
         self._observers[stream].leader = item.key
         response = election_pb2.LeaderResponse(header=self._context.header(revision), kv=encode_pair(item))
-        self._context.transport.send(stream, response.SerializeToString())
+        if self._context.transport.send(stream, response.SerializeToString()) > SLOW_BYTES:
+            # Nothing that a leader said may be left out; who hears that this ends can ask again for what holds now.
+            self.cancelled(stream)
+            self._context.transport.finish(stream, *TOO_SLOW)
 
     def message(self, stream: StreamId, body: bytes) -> None:
         pass
