@@ -215,7 +215,13 @@ def served_certificate(etcd: Etcd) -> bytes:
 
 def test_sighup_reads_certificates_again_and_keeps_the_old_ones_when_the_new_are_no_good(tmp_path: Path) -> None:
     files = Certificates.make(tmp_path / "pki")
-    with Etcd(certificates=files) as etcd:
+    heeded = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup a child would ignore it, as it should
+    try:
+        etcd = Etcd(certificates=files)
+        etcd.start()
+    finally:
+        signal.signal(signal.SIGHUP, heeded)
+    with etcd:
         before = served_certificate(etcd)
         for path in (files.server_certificate, files.server_key):
             path.unlink()
