@@ -1,10 +1,13 @@
-"""Real servers for blob stores on this machine's loopback: versitygw speaks S3, OpenSSH's sshd speaks SFTP.
+"""Real servers for blob stores on this machine's loopback: versitygw (S3), Azurite (Azure), OpenSSH's sshd (SFTP).
 
-Both keep their files below a directory that the test gives, end with the test, and are never anything else's server.
+All keep their files below a directory that the test gives, end with the test, and are never anything else's server.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import http.client
 import os
 import pwd
 import shutil
@@ -12,7 +15,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -118,6 +123,71 @@ class S3Server(_Server):
     def environment(self) -> Mapping[str, str]:
         """What `open_store` needs to know beside the location."""
         return {"AWS_ACCESS_KEY_ID": self.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET_KEY}
+
+
+class AzureServer(_Server):
+    """Azurite's blob service over a directory, with one account and one container in it."""
+
+    ACCOUNT, CONTAINER = "backstay", "backups"
+    KEY = b64encode(b"not a secret at all").decode()
+    _API = "2021-12-02"
+
+    def command(self) -> Sequence[str | Path]:
+        data = self.base / "azure"
+        address = ("--blobHost", "127.0.0.1", "--blobPort", str(self.port))
+        # It may be older than the version of the interface that obstore asks for, and answers all the same.
+        return (
+            self.tool.program,
+            *address,
+            "--location",
+            data,
+            "--silent",
+            "--skipApiVersionCheck",
+            "--disableTelemetry",
+        )
+
+    def environment_of_process(self) -> dict[str, str]:
+        return {**self.tool.environment, "AZURITE_ACCOUNTS": f"{self.ACCOUNT}:{self.KEY}"}
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        try:
+            self._create_container()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _create_container(self) -> None:
+        """The one request that backstay's client cannot make; Azure's Shared Key signs it."""
+        date, path = formatdate(usegmt=True), f"/{self.ACCOUNT}/{self.CONTAINER}"
+        headers = f"x-ms-date:{date}\nx-ms-version:{self._API}"
+        signed = "PUT" + "\n" * 12 + f"{headers}\n/{self.ACCOUNT}{path}\nrestype:container"
+        signature = b64encode(hmac.new(b64decode(self.KEY), signed.encode(), hashlib.sha256).digest()).decode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS)
+        try:
+            authorization = f"SharedKey {self.ACCOUNT}:{signature}"
+            sent = {"x-ms-date": date, "x-ms-version": self._API, "Authorization": authorization, "Content-Length": "0"}
+            connection.request("PUT", f"{path}?restype=container", headers=sent)
+            answer = connection.getresponse()
+            if answer.status != 201:
+                raise ServerFailed(f"{self.tool.name} made no container: {answer.status} {answer.read()[:500]!r}")
+        finally:
+            connection.close()
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the account."""
+        return f"http://127.0.0.1:{self.port}/{self.ACCOUNT}"
+
+    def location(self, prefix: str = "", container: str = CONTAINER) -> str:
+        """The location of a prefix in the container."""
+        return f"az://{container}/{prefix}?endpoint={self.endpoint}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What `open_store` needs to know beside the location."""
+        return {"AZURE_STORAGE_ACCOUNT": self.ACCOUNT, "AZURE_STORAGE_KEY": self.KEY}
 
 
 class SftpServer(_Server):

@@ -6,6 +6,7 @@ import asyncio
 import random
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -24,7 +25,7 @@ from backstay.blobs.sftp import SftpStore
 from backstay.clock import SystemClock
 from backstay.testing import ContractBroken, check_blob_store
 from tests import peers
-from tests.blob_servers import S3Server, SftpServer
+from tests.blob_servers import AzureServer, S3Server, SftpServer
 from tests.etcd_process import free_ports
 
 MEBIBYTE = 1 << 20
@@ -42,6 +43,12 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="module")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    with AzureServer(peers.tool("azurite"), tmp_path_factory.mktemp("azure")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
     server = SftpServer(peers.tool("sshd"), tmp_path_factory.mktemp("sftp"))
     try:
@@ -54,7 +61,15 @@ def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer
 @pytest.fixture
 def new_s3(s3_server: S3Server, request: pytest.FixtureRequest) -> Callable[[], BlobStore]:
     numbers = count()
-    return lambda: open_store(s3_server.location(f"{request.node.name}/{next(numbers)}"), s3_server.environment)
+    return lambda: open_store(s3_server.location(f"{request.node.originalname}/{next(numbers)}"), s3_server.environment)
+
+
+@pytest.fixture
+def new_azure(azure_server: AzureServer, request: pytest.FixtureRequest) -> Callable[[], BlobStore]:
+    numbers = count()
+    return lambda: open_store(
+        azure_server.location(f"{request.node.originalname}/{next(numbers)}"), azure_server.environment
+    )
 
 
 @pytest.fixture
@@ -62,7 +77,7 @@ def new_sftp(sftp_server: SftpServer, request: pytest.FixtureRequest) -> Callabl
     numbers = count()
 
     def make() -> BlobStore:
-        directory = sftp_server.directory(f"{request.node.name}-{next(numbers)}")
+        directory = sftp_server.directory(f"{request.node.originalname}-{next(numbers)}")
         return open_store(sftp_server.location(directory), sftp_server.environment)
 
     return make
@@ -98,6 +113,10 @@ def test_s3_keeps_the_contract(new_s3: Callable[[], BlobStore]) -> None:
     check_blob_store(new_s3)
 
 
+def test_azure_keeps_the_contract(new_azure: Callable[[], BlobStore]) -> None:
+    check_blob_store(new_azure)
+
+
 def test_sftp_keeps_the_contract(new_sftp: Callable[[], BlobStore]) -> None:
     check_blob_store(new_sftp)
 
@@ -118,21 +137,23 @@ def test_a_store_that_overwrites_is_found_out() -> None:
     assert [finding.code for finding in measured.findings] == ["store-overwrites"]
 
 
-def test_the_probe_answers_for_real_servers(new_s3: Callable[[], BlobStore], new_sftp: Callable[[], BlobStore]) -> None:
-    for make in (new_s3, new_sftp):
-        store = make()
-        measured = probe(store, SystemClock(), random.Random(1))
-        features = measured.features
-        assert measured.findings == ()
-        answers = (features.create_refuses_existing, features.reads_ranges, features.lists_at_once, features.deletes)
-        assert set(answers) == {Answer.YES}
-        assert features.clock_offset_seconds is not None
-        assert not store.list()
-        store.close()
+@pytest.mark.parametrize("service", ["s3", "azure", "sftp"])
+def test_the_probe_answers_for_real_servers(service: str, request: pytest.FixtureRequest) -> None:
+    store: BlobStore = request.getfixturevalue(f"new_{service}")()
+    measured = probe(store, SystemClock(), random.Random(1))
+    features = measured.features
+    assert measured.findings == ()
+    answers = (features.create_refuses_existing, features.reads_ranges, features.lists_at_once, features.deletes)
+    assert set(answers) == {Answer.YES}
+    assert features.clock_offset_seconds is not None
+    assert not store.list()
+    store.close()
 
 
-def test_s3_takes_what_is_larger_than_one_request_in_parts(new_s3: Callable[[], BlobStore]) -> None:
-    store, size = new_s3(), 70 * MEBIBYTE
+@pytest.mark.parametrize("service", ["s3", "azure"])
+def test_what_is_larger_than_one_request_goes_up_in_parts(service: str, request: pytest.FixtureRequest) -> None:
+    store: BlobStore = request.getfixturevalue(f"new_{service}")()
+    size = 70 * MEBIBYTE
 
     def content() -> Iterator[bytes]:
         for number in range(70):
@@ -172,6 +193,38 @@ def test_s3_says_what_is_wrong_with_keys_buckets_and_addresses(
     # A variable of this process must not lead the store astray from what its location says.
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
     assert not open_store(s3_server.location("y"), right).list()
+
+
+def test_azure_says_what_is_wrong_with_keys_containers_and_addresses(
+    azure_server: AzureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, guessed = azure_server.environment, b64encode(b"guessed").decode()
+    denied = open_store(azure_server.location("x"), {**right, "AZURE_STORAGE_KEY": guessed})
+    for call in (denied.list, lambda: denied.put("a", b""), lambda: list(denied.get("a")), lambda: denied.stat("a")):
+        assert code(call) == "storage-denied"
+    absent = open_store(azure_server.location("x", container="elsewhere"), right)
+    assert code(absent.list) == "storage-absent"
+    assert code(lambda: absent.put("a", b"")) == "storage-absent"
+    (port,) = free_ports(1)
+    silent = open_store(f"az://backups/x?endpoint=http://127.0.0.1:{port}/backstay", right)
+    with pytest.raises(errors.BackstayError) as caught:
+        silent.put("a", b"x")
+    assert caught.value.kind is errors.STORAGE_UNREACHABLE
+    assert azure_server.KEY not in str(caught.value)
+    # Variables of this process must not lead the store astray from what it was told.
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+    monkeypatch.setenv("AZURE_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("AZURE_STORAGE_SAS_KEY", "sv=guessed")
+    assert not open_store(azure_server.location("y"), right).list()
+
+
+def test_azure_takes_a_connection_string(azure_server: AzureServer) -> None:
+    secrets = f"AccountName={azure_server.ACCOUNT};AccountKey={azure_server.KEY}"
+    connection = f"DefaultEndpointsProtocol=http;{secrets};BlobEndpoint={azure_server.endpoint};"
+    store = open_store("az://backups/string", {"AZURE_STORAGE_CONNECTION_STRING": connection})
+    store.put("a", b"content")
+    assert [blob.name for blob in open_store(azure_server.location("string"), azure_server.environment).list()] == ["a"]
 
 
 def test_sftp_speaks_only_to_a_server_it_knows(sftp_server: SftpServer, tmp_path: Path) -> None:

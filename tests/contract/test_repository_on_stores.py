@@ -20,7 +20,7 @@ from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
 from tests import peers
 from tests.backing_up import Place, small_history
-from tests.blob_servers import S3Server, SftpServer
+from tests.blob_servers import AzureServer, S3Server, SftpServer
 
 
 @contextmanager
@@ -49,6 +49,15 @@ def s3(directory: Path) -> Iterator[BlobStore]:
 
 
 @contextmanager
+def azure(directory: Path) -> Iterator[BlobStore]:
+    with (
+        AzureServer(peers.tool("azurite"), directory) as server,
+        closing(open_store(server.location("repository"), server.environment)) as store,
+    ):
+        yield store
+
+
+@contextmanager
 def sftp(directory: Path) -> Iterator[BlobStore]:
     with SftpServer(peers.tool("sshd"), directory) as server:
         location = server.location(server.directory("repository"))
@@ -56,7 +65,7 @@ def sftp(directory: Path) -> Iterator[BlobStore]:
             yield store
 
 
-@pytest.mark.parametrize("opened", [memory, local, wrapped, s3, sftp], ids=lambda opened: opened.__name__)
+@pytest.mark.parametrize("opened", [memory, local, wrapped, s3, azure, sftp], ids=lambda opened: opened.__name__)
 def test_points_go_into_any_store_and_come_back(opened: Callable[[Path], object], tmp_path: Path) -> None:
     with opened(tmp_path) as store:  # type: ignore[attr-defined]
         place, cluster = Place(store, spill=tmp_path), small_history()

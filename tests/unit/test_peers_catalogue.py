@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,20 @@ def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
 
 def test_the_versions_file_names_the_other_servers_that_tests_need() -> None:
     tools = {release.name: release for release in catalogue.wanted() if not release.is_etcd}
-    assert set(tools) == {"age", "kubernetes", "python-clients", "sshd", "versitygw"}
+    assert set(tools) == {"age", "azurite", "kubernetes", "python-clients", "sshd", "versitygw"}
     gateway = tools["versitygw"]
     module = catalogue.module_directory(gateway)
     assert f"github.com/versity/versitygw v{gateway.version}\n" in (module / "go.mod").read_text(encoding="utf-8")
     assert sources.go_packages(module) == ["github.com/versity/versitygw/cmd/versitygw"]
     assert catalogue.place(gateway, Path("/cache")) == Path(f"/cache/versitygw-{gateway.version}")
+
+
+def test_an_npm_tool_is_pinned_by_a_lock_that_names_no_registry() -> None:
+    azurite = {release.key: release for release in catalogue.wanted()}["azurite"]
+    lock = json.loads((catalogue.npm_directory(azurite) / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages["node_modules/azurite"]["version"] == azurite.version
+    assert all("integrity" in entry and "resolved" not in entry for entry in packages.values())
 
 
 def test_a_tool_is_known_by_its_name_and_finds_its_libraries(tmp_path: Path) -> None:
@@ -113,6 +122,13 @@ def test_without_go_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(sources.Unavailable, match="`go` is not on this machine"):
         sources.provide(PeerRelease("3.7.3", "go", catalogue.GO_PROGRAMS), tmp_path)
+
+
+def test_without_npm_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    azurite = {release.key: release for release in catalogue.wanted()}["azurite"]
+    with pytest.raises(sources.Unavailable, match="`node` is not on this machine"):
+        sources.provide(azurite, tmp_path)
 
 
 def test_a_delivered_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 VERSIONS_FILE = HERE / "versions.toml"
 GO_MODULES = HERE / "go"
+NPM_PACKAGES = HERE / "npm"
 REQUIREMENTS = HERE.parent.parent / "requirements"
-SOURCES = ("debian", "wheel", "go", "python")
+SOURCES = ("debian", "wheel", "go", "python", "npm")
 GO_PROGRAMS = {"etcd": "server", "etcdctl": "etcdctl", "etcdutl": "etcdutl"}
 ANSWER_SECONDS = 60.0
 
@@ -58,7 +59,7 @@ class PeerRelease:
             raise CatalogueError(f"peer {self.key}: `answer` must begin with one of its programs")
         if self.source == "debian" and not (self.packages and (self.package_version or not self.is_etcd)):
             raise CatalogueError(f"peer {self.key}: a debian peer needs packages and package_version")
-        if self.source in ("wheel", "python") and not self.requirement:
+        if self.source in ("wheel", "python", "npm") and not self.requirement:
             raise CatalogueError(f"peer {self.key}: a {self.source} peer needs a requirement")
 
     @property
@@ -140,6 +141,11 @@ def place(release: PeerRelease, cache: Path) -> Path:
 def module_directory(release: PeerRelease) -> Path:
     """The Go module that pins what a `go` release is built from."""
     return GO_MODULES / (release.version if release.is_etcd else f"{release.name}-{release.version}")
+
+
+def npm_directory(release: PeerRelease) -> Path:
+    """The package.json and the lock that pin what an `npm` release consists of."""
+    return NPM_PACKAGES / f"{release.name}-{release.version}"
 
 
 def running_environment(release: PeerRelease, directory: Path) -> dict[str, str]:

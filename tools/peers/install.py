@@ -22,7 +22,13 @@ from pathlib import Path
 from tools.peers import catalogue, sources
 from tools.peers.catalogue import Installed, PeerRelease
 
-EXPECTED = {"debian": "a few seconds", "wheel": "a few seconds", "go": "a minute or two", "python": "a few seconds"}
+EXPECTED = {
+    "debian": "a few seconds",
+    "wheel": "a few seconds",
+    "go": "a minute or two",
+    "python": "a few seconds",
+    "npm": "half a minute",
+}
 ON_DEMAND = "not asked for; `make peers-kubernetes` builds it"
 
 

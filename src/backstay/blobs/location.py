@@ -3,17 +3,18 @@
     /mnt/backups                                                  a directory
     file:///mnt/backups                                           the same
     s3://bucket/prefix?endpoint=https://s3.example&region=eu-1    a bucket; without an endpoint, AWS
+    az://container/prefix?account=name                            a container of Azure Blob Storage
     sftp://user@host:2222/srv/backups                             a directory of an SSH server; `/~/backups` is below the home
 
 Secrets never stand in a location. They come in the mapping that `open_store` is given (the command line passes its
 environment): `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_DEFAULT_REGION`,
-`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`; `BACKSTAY_SFTP_PASSWORD`, `BACKSTAY_SFTP_KEY` (a file),
-`BACKSTAY_SFTP_KEY_PASSPHRASE`, `BACKSTAY_SFTP_KNOWN_HOSTS` (a file), `SSH_AUTH_SOCK`, `HOME`, `USER`.
+`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`; those that `azure` lists; `BACKSTAY_SFTP_PASSWORD`,
+`BACKSTAY_SFTP_KEY` (a file), `BACKSTAY_SFTP_KEY_PASSPHRASE`, `BACKSTAY_SFTP_KNOWN_HOSTS` (a file), `SSH_AUTH_SOCK`,
+`HOME`, `USER`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +22,20 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from backstay import errors
 from backstay.blobs.contract import BlobStore, check_name
+from backstay.blobs.endpoint import check_endpoint, first_of, invalid, switch, unreadable
 from backstay.blobs.local import LocalStore
 
-SCHEMES = ("file", "s3", "sftp")
-_S3_PARAMETERS = {"endpoint", "region", "path-style", "allow-http", "checksum"}
-_SWITCH = {"yes": True, "no": False}
+SCHEMES = ("file", "s3", "az", "sftp")
+_PARAMETERS = {
+    "s3": {"endpoint", "region", "path-style", "allow-http", "checksum"},
+    "az": {"account", "endpoint", "allow-http"},
+}
+_CONTAINERS = {"s3": "bucket", "az": "container"}
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A parsed location. `host` is the bucket for s3; `path` is absolute for file and sftp, the prefix for s3."""
+    """A parsed location. `host` is the bucket or container of object stores, and `path` the prefix in it; else absolute."""
 
     scheme: str
     path: str
@@ -52,41 +57,42 @@ def parse_location(text: str) -> Location:
     """The location that `text` means; raises `LOCATION_INVALID`."""
     if "://" not in text:
         if not text or "\0" in text:
-            raise _invalid("an empty text is no location")
+            raise invalid("an empty text is no location")
         return Location("file", text)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError as problem:
-        raise _invalid(str(problem)) from problem
+        raise invalid(str(problem)) from problem
     if parts.scheme not in SCHEMES:
-        raise _invalid(f"`{parts.scheme}://` is not one of {', '.join(SCHEMES)}")
+        raise invalid(f"`{parts.scheme}://` is not one of {', '.join(SCHEMES)}")
     if parts.password is not None:
-        raise _invalid("it holds a password, which other users of this host could read: use the environment")
+        raise invalid("it holds a password, which other users of this host could read: use the environment")
     if parts.fragment:
-        raise _invalid("`#` means nothing in a location; write it as %23")
+        raise invalid("`#` means nothing in a location; write it as %23")
     parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
     path = unquote(parts.path)
-    known = _S3_PARAMETERS if parts.scheme == "s3" else set()
+    known: set[str] = _PARAMETERS.get(parts.scheme, set())
     if unknown := sorted(set(parameters) - known):
-        raise _invalid(f"`{unknown[0]}` is not a parameter of {parts.scheme} locations")
+        raise invalid(f"`{unknown[0]}` is not a parameter of {parts.scheme} locations")
     if parts.scheme == "file":
         if host not in ("", "localhost") or not path.startswith("/"):
-            raise _invalid("a file location is `file:///` and an absolute path")
+            raise invalid("a file location is `file:///` and an absolute path")
         return Location("file", path)
     if not host:
-        raise _invalid("the bucket is missing" if parts.scheme == "s3" else "the host is missing")
+        raise invalid(f"the {_CONTAINERS.get(parts.scheme, 'host')} is missing")
     if parts.scheme == "sftp":
         if not path.strip("/"):
-            raise _invalid("the directory is missing: `sftp://host/srv/backups`")
+            raise invalid("the directory is missing: `sftp://host/srv/backups`")
         return Location("sftp", path, host, port, unquote(parts.username or ""))
     if port is not None or parts.username is not None:
-        raise _invalid("`s3://` is followed by a bucket; the server goes into `?endpoint=`")
+        container = _CONTAINERS[parts.scheme]
+        raise invalid(f"`{parts.scheme}://` is followed by a {container}; the server goes into `?endpoint=`")
     prefix = path.strip("/")
     if prefix:
         check_name(prefix)
     # urlsplit folds the case of a host; a bucket keeps what was written.
-    return Location("s3", prefix, parts.netloc, parameters=parameters)
+    return Location(parts.scheme, prefix, parts.netloc, parameters=parameters)
 
 
 def open_store(location: str | Location, environment: Mapping[str, str]) -> BlobStore:
@@ -98,6 +104,8 @@ def open_store(location: str | Location, environment: Mapping[str, str]) -> Blob
     where = parse_location(location) if isinstance(location, str) else location
     if where.scheme == "s3":
         return _open_s3(where, environment)
+    if where.scheme == "az":
+        return _open_azure(where, environment)
     if where.scheme == "sftp":
         return _open_sftp(where, environment)
     return LocalStore(Path(where.path))
@@ -109,12 +117,12 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
     except ImportError as problem:
         raise _missing("s3", "obstore", problem) from problem
     parameters = where.parameters
-    endpoint = parameters.get("endpoint") or _first(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-    allow_http = _switch(parameters, "allow-http", default=False)
+    endpoint = parameters.get("endpoint") or first_of(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    allow_http = switch(parameters, "allow-http", default=False)
     if endpoint:
         allow_http = check_endpoint(endpoint, allow_http=allow_http)
     elif allow_http:
-        raise _invalid("`allow-http` goes with an `endpoint`")
+        raise invalid("`allow-http` goes with an `endpoint`")
     key, secret = environment.get("AWS_ACCESS_KEY_ID", ""), environment.get("AWS_SECRET_ACCESS_KEY", "")
     if bool(key) != bool(secret):
         given, other = ("ID", "secret") if key else ("secret", "ID")
@@ -124,13 +132,13 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
         try:
             authority = Path(bundle).read_bytes()
         except OSError as problem:
-            raise _unreadable("AWS_CA_BUNDLE", bundle, problem) from problem
-    region = parameters.get("region") or _first(environment, "AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
+            raise unreadable("AWS_CA_BUNDLE", bundle, problem) from problem
+    region = parameters.get("region") or first_of(environment, "AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
     checksum = parameters.get("checksum", "sha256").upper()
     if checksum not in ("SHA256", "NONE"):
-        raise _invalid("`checksum` is `sha256` or `none`")
+        raise invalid("`checksum` is `sha256` or `none`")
     # AWS wants the bucket in the host name; a dot in it would not fit AWS' certificate.
-    path_style = _switch(parameters, "path-style", default=bool(endpoint) or "." in where.host)
+    path_style = switch(parameters, "path-style", default=bool(endpoint) or "." in where.host)
     return S3BlobStore(
         S3Options(
             bucket=where.host,
@@ -148,6 +156,14 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
     )
 
 
+def _open_azure(where: Location, environment: Mapping[str, str]) -> BlobStore:
+    try:
+        from backstay.blobs.azure import AzureBlobStore, azure_options
+    except ImportError as problem:
+        raise _missing("az", "obstore", problem) from problem
+    return AzureBlobStore(azure_options(where.host, where.path, where.parameters, environment))
+
+
 def _open_sftp(where: Location, environment: Mapping[str, str]) -> BlobStore:
     try:
         from backstay.blobs.sftp import SftpOptions, SftpStore
@@ -155,7 +171,7 @@ def _open_sftp(where: Location, environment: Mapping[str, str]) -> BlobStore:
         raise _missing("sftp", "backstay[sftp]", problem) from problem
     user = where.user or environment.get("USER", "")
     if not user:
-        raise _invalid("the user is missing: `sftp://user@host/dir`")
+        raise invalid("the user is missing: `sftp://user@host/dir`")
     home = Path(environment.get("HOME") or "/")
     keys: tuple[Path, ...]
     if chosen := environment.get("BACKSTAY_SFTP_KEY"):
@@ -178,46 +194,6 @@ def _open_sftp(where: Location, environment: Mapping[str, str]) -> BlobStore:
             agent=environment.get("SSH_AUTH_SOCK", ""),
         )
     )
-
-
-def check_endpoint(endpoint: str, *, allow_http: bool) -> bool:
-    """Whether the endpoint is plain http, which only this host itself, or an explicit wish, allows."""
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise _invalid("`endpoint` is a URL such as `https://s3.example.org`")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
-        raise _invalid("its endpoint is plain http: backups would cross the network in clear; `allow-http=yes` insists")
-    return parts.scheme == "http"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _first(environment: Mapping[str, str], *names: str) -> str:
-    return next((environment[name] for name in names if environment.get(name)), "")
-
-
-def _switch(parameters: Mapping[str, str], name: str, *, default: bool) -> bool:
-    if name not in parameters:
-        return default
-    if parameters[name] not in _SWITCH:
-        raise _invalid(f"`{name}` is `yes` or `no`")
-    return _SWITCH[parameters[name]]
-
-
-def _invalid(why: str) -> errors.BackstayError:
-    # The text itself is not repeated: it may hold the password that it should not.
-    return errors.LOCATION_INVALID.error("the location cannot be used", why=why)
-
-
-def _unreadable(what: str, path: str, problem: OSError) -> errors.BackstayError:
-    return errors.STORAGE_DENIED.error(f"cannot read the file of {what}", where=path, why=problem.strerror or "")
 
 
 def _missing(scheme: str, requirement: str, problem: ImportError) -> errors.BackstayError:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from backstay import errors
-from backstay.blobs import open_store, parse_location
+from backstay.blobs import Answer, open_store, parse_location
+from backstay.blobs.azure import AzureBlobStore, azure_options
 from backstay.blobs.local import LocalStore
 from backstay.blobs.s3 import S3BlobStore
 from backstay.blobs.sftp import SftpStore
@@ -22,6 +23,7 @@ from backstay.blobs.sftp import SftpStore
         ("s3://Bucket.Name/a/b/", "s3://Bucket.Name/a/b"),
         ("s3://bucket", "s3://bucket/"),
         ("s3://bucket/a?endpoint=https://s3.example&region=eu-1&path-style=yes&checksum=none", "s3://bucket/a"),
+        ("az://container/a/b?account=name", "az://container/a/b"),
         ("sftp://user@host:2222/srv/backups", "sftp://user@host:2222/srv/backups"),
         ("sftp://host/~/backups", "sftp://host/~/backups"),
         ("sftp://[::1]:22/srv", "sftp://[::1]:22/srv"),
@@ -35,13 +37,19 @@ def test_a_location_is_understood(text: str, normal: str) -> None:
     ("text", "says"),
     [
         ("", "empty"),
-        ("ftp://host/a", "not one of file, s3, sftp"),
+        ("ftp://host/a", "not one of file, s3, az, sftp"),
         ("sftp://user:sesame@host/a", "password"),
         ("s3://key:sesame@bucket/a", "password"),
         ("s3:///a", "bucket is missing"),
         ("s3://bucket:99/a", "endpoint"),
         ("s3://bucket/a?colour=red", "colour"),
         ("s3://bucket/a#b", "%23"),
+        ("az:///a", "container is missing"),
+        ("az://container:99/a", "endpoint"),
+        ("az://container/a?region=eu-1", "region"),
+        ("az://container/a", "account is missing"),
+        ("az://container/a?account=name&endpoint=http://azure.example/name", "plain http"),
+        ("az://container/a?account=name&allow-http=yes", "endpoint"),
         ("sftp://host", "directory is missing"),
         ("sftp:///srv", "host is missing"),
         ("sftp://host:port/srv", "[Pp]ort"),
@@ -81,6 +89,47 @@ def test_each_scheme_has_its_driver(tmp_path: Path) -> None:
     assert store.location == "sftp://me@host:22/backups"
     assert "sesame" not in repr(store._options)
     store.close()
+
+
+def test_azure_is_told_what_its_own_tools_are_told() -> None:
+    key = "c2VzYW1l"
+    options = azure_options("container", "a", {"account": "name"}, {"AZURE_STORAGE_KEY": key})
+    assert (options.account, options.account_key, options.endpoint) == ("name", key, "")
+    assert key not in repr(options)
+    store = AzureBlobStore(options)
+    assert store.location == "az://container/a of account name"
+    assert store.features().synced_on_return is Answer.YES
+    for environment in (
+        {"AZURE_STORAGE_SAS_TOKEN": "?sv=2024&sig=c2VzYW1l"},
+        {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"},
+        {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_FEDERATED_TOKEN_FILE": "/token"},
+        {},
+    ):
+        assert isinstance(
+            open_store("az://container", {"AZURE_STORAGE_ACCOUNT": "name", **environment}), AzureBlobStore
+        )
+    connection = (
+        f"DefaultEndpointsProtocol=https;AccountName=name;AccountKey={key};EndpointSuffix=core.chinacloudapi.cn"
+    )
+    options = azure_options("container", "", {}, {"AZURE_STORAGE_CONNECTION_STRING": connection})
+    assert (options.account, options.account_key) == ("name", key)
+    assert options.endpoint == "https://name.blob.core.chinacloudapi.cn"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "kind"),
+    [
+        ("AZURE_STORAGE_KEY", "no Base64: sesame", errors.STORAGE_DENIED),
+        ("AZURE_STORAGE_CONNECTION_STRING", "sesame", errors.LOCATION_INVALID),
+        ("AZURE_STORAGE_CONNECTION_STRING", "AccountName=other;AccountKey=sesame", errors.LOCATION_INVALID),
+        ("AZURE_STORAGE_CONNECTION_STRING", "BlobEndpoint=http://azure.example/name", errors.LOCATION_INVALID),
+    ],
+)
+def test_wrong_secrets_of_azure_are_refused_and_not_repeated(variable: str, value: str, kind: errors.ErrorKind) -> None:
+    with pytest.raises(errors.BackstayError) as caught:
+        open_store("az://container/a?account=name", {variable: value})
+    assert caught.value.kind is kind
+    assert "sesame" not in str(caught.value)
 
 
 def test_half_an_access_key_is_refused() -> None:
