@@ -41,6 +41,7 @@ class Entry:
 
 
 GROUPS: dict[str, str] = {
+    "config": "What backstay.toml says, and whether it is right",
     "hold": "Forbid that points are removed",
     "recipient": "Say who can read backups",
     "retention": "Say what is kept, and why",
@@ -122,6 +123,18 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Show which points a policy keeps, and what others free",
         "backstay.cli.repository.retention.plan",
+    ),
+    Entry(
+        "config check",
+        Section.BACKUPS,
+        "Find every mistake in backstay.toml",
+        "backstay.cli.config.check",
+    ),
+    Entry(
+        "config explain",
+        Section.BACKUPS,
+        "Say what clusters are promised, and where copies go",
+        "backstay.cli.config.explain",
     ),
     Entry(
         "recipient list",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from backstay.errors.backups import *
 from backstay.errors.cluster import *
 from backstay.errors.command_line import *
+from backstay.errors.configuration import *
 from backstay.errors.files import *
 from backstay.errors.kinds import BackstayError as BackstayError
 from backstay.errors.kinds import ErrorKind as ErrorKind

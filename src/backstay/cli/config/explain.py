@@ -1,0 +1,121 @@
+"""`backstay config explain`: what backstay.toml promises each cluster, when runs start, and where copies go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import click
+
+from backstay import errors
+from backstay.cli.config.chosen import chosen_file, config_option
+from backstay.cli.groups import own_command
+from backstay.cli.options import Format, output_options
+from backstay.cli.render.plain import Plain
+from backstay.cli.render.show import show
+from backstay.cli.render.tables import columns, pairs
+from backstay.config.configuration import Cluster, Configuration
+from backstay.config.mistakes import nearest
+from backstay.config.promise import Promise, promise_of
+from backstay.config.reading import load
+
+
+@own_command(
+    examples="""
+    backstay config explain
+    backstay config explain production-eu
+    backstay config explain --config deploy/backstay.toml -o yaml
+    """
+)
+@config_option
+@output_options
+@click.argument("cluster", required=False, default="", metavar="[CLUSTER]")
+def command(*, cluster: str, config: str, output: Format) -> None:
+    """Say what CLUSTER, or every cluster of the configuration, is promised.
+
+    A run starts so early that it has ended before the RPO of the last one is over. `missing` is what the 3-2-1 rule still
+    wants: another storage system, another site, an object store, and one copy that is readable without backstay.
+    """
+    path = chosen_file(config)
+    configuration = load(path)
+    chosen = [_named(configuration, cluster, str(path))] if cluster else list(configuration.clusters.values())
+    promises = [(each, promise_of(each)) for each in chosen]
+    show(
+        [as_plain(each, promise) for each, promise in promises],
+        output,
+        lambda: "\n\n".join(as_text(each, promise) for each, promise in promises) or f"{path} names no cluster",
+    )
+
+
+def as_plain(cluster: Cluster, promise: Promise) -> dict[str, Plain]:
+    """A promise as JSON and YAML have it."""
+    tier = promise.tier
+    return {
+        "cluster": cluster.name,
+        "endpoints": list(cluster.endpoints),
+        "site": cluster.site,
+        "tier": tier.name,
+        "every": str(tier.every),
+        "keep": str(tier.keep),
+        "rto": str(tier.rto),
+        "rpo": str(tier.rpo),
+        "interval_seconds": promise.interval.total_seconds(),
+        "copies": [
+            {
+                "name": each.name,
+                "form": each.form.value,
+                "location": each.location,
+                "site": each.site,
+                "system": each.system,
+                "object_store": each.object_store,
+            }
+            for each in promise.copies
+        ],
+        "missing": list(promise.missing),
+    }
+
+
+def as_text(cluster: Cluster, promise: Promise) -> str:
+    """A promise for people."""
+    tier = promise.tier
+    rows = [
+        ("Cluster", cluster.name),
+        ("Reached at", ", ".join(cluster.endpoints)),
+        ("Tier", tier.name),
+        ("Lost at most", f"{tier.rpo} (RPO)"),
+        ("Back within", f"{tier.rto} (RTO)"),
+        ("Runs start", _starts(promise)),
+        ("Kept", tier.keep),
+        ("Missing", "; ".join(promise.missing) or "nothing of 3-2-1"),
+    ]
+    copies: Sequence[Sequence[object]] = [
+        (each.name, each.form.value, each.site or "-", each.system, each.location) for each in promise.copies
+    ]
+    return f"{pairs(rows)}\n\n{columns(('COPY', 'FORM', 'SITE', 'SYSTEM', 'LOCATION'), copies)}"
+
+
+def _starts(promise: Promise) -> str:
+    """A tier that leaves room between its interval and its RPO starts on its interval."""
+    wanted, interval = promise.tier.every, promise.interval
+    if interval == wanted.length:
+        return f"{wanted} after the last has started"
+    return f"{duration_text(interval)} after the last has started, so that each ends within {promise.tier.rpo}"
+
+
+def duration_text(length: timedelta) -> str:
+    """`12m30s`, `23h49m`: whole seconds, largest unit first."""
+    hours, rest = divmod(int(length.total_seconds()), 3600)
+    parts = ((hours, "h"), (rest // 60, "m"), (rest % 60, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+
+
+def _named(configuration: Configuration, name: str, file: str) -> Cluster:
+    if name not in configuration.clusters:
+        better = nearest(name, list(configuration.clusters))
+        raise errors.USAGE.error(
+            f"the configuration names no cluster {name!r}",
+            where=file,
+            why=f"it has {', '.join(configuration.clusters) or 'none'}",
+            next_step=f"did you mean `{better}`?" if better else "add it, or name one of these",
+        )
+    return configuration.clusters[name]

@@ -1,0 +1,52 @@
+"""What `backstay.toml` says, as typed values. They are checked before they are made: see `reading`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from backstay.policy.tiers import Tier
+
+
+class Form(Enum):
+    """What a copy is made of."""
+
+    REPOSITORY = "repository"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryEntry:
+    """A place for copies. `recipients` are those of plain files; a repository knows its own. `site` may be empty."""
+
+    name: str
+    location: str
+    form: Form = Form.REPOSITORY
+    site: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster, how to reach it, and where its copies go. Passwords come from the environment."""
+
+    name: str
+    endpoints: tuple[str, ...]
+    tier: Tier
+    repositories: tuple[RepositoryEntry, ...]
+    cacert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    user: str = ""
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of one file, each by its name. `tiers` holds the built-in ones too."""
+
+    clusters: Mapping[str, Cluster]
+    repositories: Mapping[str, RepositoryEntry]
+    tiers: Mapping[str, Tier]
