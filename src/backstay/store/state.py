@@ -8,7 +8,7 @@ what ties them together, and how they look as buckets of a database again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from backstay.formats import membership, mvcc, schema
@@ -17,7 +17,7 @@ from backstay.formats.hashkv import RecordPage
 from backstay.formats.membership import ConfState, Member
 from backstay.formats.mvcc import KeyValue, Record, RevisionKey
 from backstay.formats.schema import Alarm, Lease, Role, User
-from backstay.store.base import Base
+from backstay.store.base import Base, PackedHead
 from backstay.store.interest import Interest
 from backstay.store.key_index import MAIN_SHIFT, SUB_MASK, KeyIndex, pack, unpack
 from backstay.store.leases import LeaseTable
@@ -253,15 +253,23 @@ def load_state(database: Database, interest: Interest | None = None) -> StoreSta
     leases = state.leases
     for heads in base.heads_by_page(with_leases=bool(leases.granted)):
         if interest is not None:
-            heads = [
-                each
-                for each in heads
-                if interest.holds(each[1]) or each[2] in interest.leases or leases.is_attached(each[1])
-            ]
+            heads = list(_of_interest(heads, interest, state))
         state.index.add_all(heads)
         for _, key, lease in heads if leases.granted else ():
             leases.attach(key, lease)
     return state
+
+
+def _of_interest(heads: Iterable[PackedHead], interest: Interest, state: StoreState) -> Iterator[PackedHead]:
+    """Those of `heads` that `interest` covers, and every later one of a key that a lease of interest had: it may end that.
+
+    Leases are attached on the way: a later head of the key may stand on the same page.
+    """
+    for head in heads:
+        _, key, lease = head
+        if interest.holds(key) or lease in interest.leases or state.leases.is_attached(key):
+            state.leases.attach(key, lease)
+            yield head
 
 
 def _load_tables(state: StoreState, base: Base, meta: dict[bytes, bytes]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from backstay.errors import FormatError
 from backstay.formats import membership, raft, requests, schema, wal
@@ -13,7 +15,7 @@ from backstay.formats.membership import ConfState, Member
 from backstay.formats.raft import ConfChange, ConfChangeStep, ConfChangeType, ConfChangeV2, Entry, EntryType
 from backstay.formats.requests import Request, decode_request, encode_request
 from backstay.store import refusals
-from backstay.store.apply import apply_entry
+from backstay.store.apply import apply_entry, apply_request
 from backstay.store.interest import Interest
 from backstay.store.refusals import Refusal
 from backstay.store.state import StoreState, load_state
@@ -160,3 +162,33 @@ def test_loading_what_a_tail_touches_is_enough_to_apply_it(name: str, tmp_path: 
     assert answers[0] == answers[1]
     assert observable(whole) == observable(partial)
     assert len(partial.index) <= len(whole.index)
+
+
+KEYS = st.sampled_from([b"a", b"b", b"c"])
+LEASES = st.integers(1, 3)
+TAIL = st.one_of(
+    st.builds(requests.Put, KEYS, st.just(b"v"), st.integers(0, 3)),
+    st.builds(requests.DeleteRange, KEYS),
+    st.builds(requests.LeaseRevoke, LEASES),
+)
+HISTORY = st.lists(st.one_of(TAIL, st.builds(lambda lease: requests.LeaseGrant(100, lease), LEASES)), max_size=25)
+
+
+@given(HISTORY, st.lists(TAIL, min_size=1, max_size=4))
+@example(
+    [requests.LeaseGrant(100, 1), requests.Put(b"a", b"v", 1), requests.Put(b"a", b"v")],
+    [requests.LeaseRevoke(1)],
+)
+def test_a_part_of_a_base_is_enough_whatever_leases_its_keys_have_had(
+    history: list[requests.Message], tail: list[requests.Message]
+) -> None:
+    before = empty()
+    for number, body in enumerate(history, start=1):
+        apply_request(before, Request(body, number))
+    buckets = {name.decode(): dict(before.bucket_items(name)) for name in schema.BUCKETS if name != schema.KEY}
+    base = database(before.records(), **buckets)
+    whole, partial = load_state(base), load_state(base, Interest(tail))
+    for number, body in enumerate(tail, start=100):
+        answers = [apply_request(state, Request(body, number)) for state in (before, whole, partial)]
+        assert answers[0] == answers[1] == answers[2]
+    assert observable(whole) == observable(partial)
