@@ -27,6 +27,7 @@ from backstay.testing import ContractBroken, check_blob_store
 from tests import peers
 from tests.blob_servers import AzureServer, S3Server, SftpServer
 from tests.etcd_process import free_ports
+from tests.google_stand_in import GoogleStandIn
 
 MEBIBYTE = 1 << 20
 WRAPPERS: dict[str, Callable[[BlobStore], BlobStore]] = {
@@ -46,6 +47,12 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
     with AzureServer(peers.tool("azurite"), tmp_path_factory.mktemp("azure")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[GoogleStandIn]:
+    with GoogleStandIn() as stand_in:
+        yield stand_in
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +77,12 @@ def new_azure(azure_server: AzureServer, request: pytest.FixtureRequest) -> Call
     return lambda: open_store(
         azure_server.location(f"{request.node.originalname}/{next(numbers)}"), azure_server.environment
     )
+
+
+@pytest.fixture
+def new_gcs(google: GoogleStandIn, request: pytest.FixtureRequest) -> Callable[[], BlobStore]:
+    numbers = count()
+    return lambda: open_store(google.location(f"{request.node.originalname}/{next(numbers)}"), google.environment)
 
 
 @pytest.fixture
@@ -117,6 +130,10 @@ def test_azure_keeps_the_contract(new_azure: Callable[[], BlobStore]) -> None:
     check_blob_store(new_azure)
 
 
+def test_gcs_keeps_the_contract_over_what_google_documents(new_gcs: Callable[[], BlobStore]) -> None:
+    check_blob_store(new_gcs)
+
+
 def test_sftp_keeps_the_contract(new_sftp: Callable[[], BlobStore]) -> None:
     check_blob_store(new_sftp)
 
@@ -137,7 +154,7 @@ def test_a_store_that_overwrites_is_found_out() -> None:
     assert [finding.code for finding in measured.findings] == ["store-overwrites"]
 
 
-@pytest.mark.parametrize("service", ["s3", "azure", "sftp"])
+@pytest.mark.parametrize("service", ["s3", "azure", "gcs", "sftp"])
 def test_the_probe_answers_for_real_servers(service: str, request: pytest.FixtureRequest) -> None:
     store: BlobStore = request.getfixturevalue(f"new_{service}")()
     measured = probe(store, SystemClock(), random.Random(1))
@@ -150,7 +167,7 @@ def test_the_probe_answers_for_real_servers(service: str, request: pytest.Fixtur
     store.close()
 
 
-@pytest.mark.parametrize("service", ["s3", "azure"])
+@pytest.mark.parametrize("service", ["s3", "azure", "gcs"])
 def test_what_is_larger_than_one_request_goes_up_in_parts(service: str, request: pytest.FixtureRequest) -> None:
     store: BlobStore = request.getfixturevalue(f"new_{service}")()
     size = 70 * MEBIBYTE
@@ -225,6 +242,29 @@ def test_azure_takes_a_connection_string(azure_server: AzureServer) -> None:
     store = open_store("az://backups/string", {"AZURE_STORAGE_CONNECTION_STRING": connection})
     store.put("a", b"content")
     assert [blob.name for blob in open_store(azure_server.location("string"), azure_server.environment).list()] == ["a"]
+
+
+def test_gcs_says_what_is_wrong_with_tokens_buckets_and_addresses(
+    google: GoogleStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, wrong = google.environment, {"GOOGLE_OAUTH_ACCESS_TOKEN": "guessed"}
+    denied = open_store(google.location("x"), wrong)
+    for call in (denied.list, lambda: denied.put("a", b""), lambda: list(denied.get("a")), lambda: denied.stat("a")):
+        assert code(call) == "storage-denied"
+    absent = open_store(google.location("x", bucket="elsewhere"), right)
+    assert code(absent.list) == "storage-absent"
+    assert code(lambda: absent.put("a", b"")) == "storage-absent"
+    (port,) = free_ports(1)
+    silent = open_store(f"gs://backups/x?endpoint=http://127.0.0.1:{port}", right)
+    with pytest.raises(errors.BackstayError) as caught:
+        silent.put("a", b"x")
+    assert caught.value.kind is errors.STORAGE_UNREACHABLE
+    assert google.TOKEN not in str(caught.value)
+    # Variables of this process must not lead the store astray from what it was told.
+    monkeypatch.setenv("GOOGLE_BASE_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "guessed")
+    assert not open_store(google.location("y"), right).list()
 
 
 def test_sftp_speaks_only_to_a_server_it_knows(sftp_server: SftpServer, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from backstay.telemetry import SilentProgress
 from tests import peers
 from tests.backing_up import Place, small_history
 from tests.blob_servers import AzureServer, S3Server, SftpServer
+from tests.google_stand_in import GoogleStandIn
 
 
 @contextmanager
@@ -58,6 +59,15 @@ def azure(directory: Path) -> Iterator[BlobStore]:
 
 
 @contextmanager
+def gcs(directory: Path) -> Iterator[BlobStore]:
+    with (
+        GoogleStandIn() as stand_in,
+        closing(open_store(stand_in.location("repository"), stand_in.environment)) as store,
+    ):
+        yield store
+
+
+@contextmanager
 def sftp(directory: Path) -> Iterator[BlobStore]:
     with SftpServer(peers.tool("sshd"), directory) as server:
         location = server.location(server.directory("repository"))
@@ -65,7 +75,7 @@ def sftp(directory: Path) -> Iterator[BlobStore]:
             yield store
 
 
-@pytest.mark.parametrize("opened", [memory, local, wrapped, s3, azure, sftp], ids=lambda opened: opened.__name__)
+@pytest.mark.parametrize("opened", [memory, local, wrapped, s3, azure, gcs, sftp], ids=lambda opened: opened.__name__)
 def test_points_go_into_any_store_and_come_back(opened: Callable[[Path], object], tmp_path: Path) -> None:
     with opened(tmp_path) as store:  # type: ignore[attr-defined]
         place, cluster = Place(store, spill=tmp_path), small_history()

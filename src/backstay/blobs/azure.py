@@ -24,7 +24,7 @@ from obstore.store import AzureStore
 
 from backstay import errors
 from backstay.blobs.contract import Answer
-from backstay.blobs.endpoint import check_endpoint, first_of, invalid, switch
+from backstay.blobs.endpoint import first_of, invalid, is_plain_http
 from backstay.blobs.objects import PART_ATTEMPTS, ObjectBlobStore, Service, client_options, patience
 
 if TYPE_CHECKING:
@@ -108,11 +108,7 @@ def azure_options(
     endpoint = parameters.get("endpoint") or connection.get("BlobEndpoint") or ""
     if not endpoint and (suffix := connection.get("EndpointSuffix")) not in (None, "core.windows.net"):
         endpoint = f"https://{account}.blob.{suffix}"
-    allow_http = switch(parameters, "allow-http", default=False)
-    if endpoint:
-        allow_http = check_endpoint(endpoint, allow_http=allow_http)
-    elif allow_http:
-        raise invalid("`allow-http` goes with an `endpoint`")
+    allow_http = is_plain_http(endpoint, parameters)
     key = connection.get("AccountKey") or first_of(environment, "AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY")
     try:
         b64decode(key, validate=True)

@@ -1,7 +1,7 @@
 """The port of every blob store: what a driver promises, method by method, and the values that pass through it.
 
 A blob store keeps objects by name: backups, and later the files of a repository. Drivers (`local`, `memory`, `s3`,
-`azure`, `sftp`) and wrappers (`retrying`, `limited`, `read_only`, `metered`) all have this one shape, so behaviour is
+`azure`, `gcs`, `sftp`) and wrappers (`retrying`, `limited`, `read_only`, `metered`) all have this one shape, so behaviour is
 stacked, not configured. `backstay.testing.check_blob_store` checks a driver against these words; `probe` asks a real store.
 
 What holds for every method: it may be called from several threads at once; names are checked with `check_name` before

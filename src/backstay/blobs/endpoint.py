@@ -14,12 +14,20 @@ from backstay import errors
 _SWITCH = {"yes": True, "no": False}
 
 
-def check_endpoint(endpoint: str, *, allow_http: bool) -> bool:
-    """Whether the endpoint is plain http, which only this host itself, or an explicit wish, allows."""
+def is_plain_http(endpoint: str, parameters: Mapping[str, str]) -> bool:
+    """Whether the endpoint is plain http, which only this host itself, or `allow-http=yes`, allows.
+
+    An empty endpoint is the service's own, by https. Raises `LOCATION_INVALID`.
+    """
+    insists = switch(parameters, "allow-http", default=False)
+    if not endpoint:
+        if insists:
+            raise invalid("`allow-http` goes with an `endpoint`")
+        return False
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise invalid("`endpoint` is a URL such as `https://s3.example.org`")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not insists and not _is_loopback(parts.hostname):
         raise invalid("its endpoint is plain http: backups would cross the network in clear; `allow-http=yes` insists")
     return parts.scheme == "http"
 

@@ -4,11 +4,12 @@
     file:///mnt/backups                                           the same
     s3://bucket/prefix?endpoint=https://s3.example&region=eu-1    a bucket; without an endpoint, AWS
     az://container/prefix?account=name                            a container of Azure Blob Storage
+    gs://bucket/prefix                                            a bucket of Google Cloud Storage
     sftp://user@host:2222/srv/backups                             a directory of an SSH server; `/~/backups` is below the home
 
 Secrets never stand in a location. They come in the mapping that `open_store` is given (the command line passes its
 environment): `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_DEFAULT_REGION`,
-`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`; those that `azure` lists; `BACKSTAY_SFTP_PASSWORD`,
+`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`; those that `azure` and `gcs` list; `BACKSTAY_SFTP_PASSWORD`,
 `BACKSTAY_SFTP_KEY` (a file), `BACKSTAY_SFTP_KEY_PASSPHRASE`, `BACKSTAY_SFTP_KNOWN_HOSTS` (a file), `SSH_AUTH_SOCK`,
 `HOME`, `USER`.
 """
@@ -22,15 +23,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from backstay import errors
 from backstay.blobs.contract import BlobStore, check_name
-from backstay.blobs.endpoint import check_endpoint, first_of, invalid, switch, unreadable
+from backstay.blobs.endpoint import first_of, invalid, is_plain_http, switch, unreadable
 from backstay.blobs.local import LocalStore
 
-SCHEMES = ("file", "s3", "az", "sftp")
+SCHEMES = ("file", "s3", "az", "gs", "sftp")
 _PARAMETERS = {
     "s3": {"endpoint", "region", "path-style", "allow-http", "checksum"},
     "az": {"account", "endpoint", "allow-http"},
+    "gs": {"endpoint", "allow-http"},
 }
-_CONTAINERS = {"s3": "bucket", "az": "container"}
+_CONTAINERS = {"s3": "bucket", "az": "container", "gs": "bucket"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def open_store(location: str | Location, environment: Mapping[str, str]) -> Blob
         return _open_s3(where, environment)
     if where.scheme == "az":
         return _open_azure(where, environment)
+    if where.scheme == "gs":
+        return _open_gcs(where, environment)
     if where.scheme == "sftp":
         return _open_sftp(where, environment)
     return LocalStore(Path(where.path))
@@ -118,11 +122,7 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
         raise _missing("s3", "obstore", problem) from problem
     parameters = where.parameters
     endpoint = parameters.get("endpoint") or first_of(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-    allow_http = switch(parameters, "allow-http", default=False)
-    if endpoint:
-        allow_http = check_endpoint(endpoint, allow_http=allow_http)
-    elif allow_http:
-        raise invalid("`allow-http` goes with an `endpoint`")
+    allow_http = is_plain_http(endpoint, parameters)
     key, secret = environment.get("AWS_ACCESS_KEY_ID", ""), environment.get("AWS_SECRET_ACCESS_KEY", "")
     if bool(key) != bool(secret):
         given, other = ("ID", "secret") if key else ("secret", "ID")
@@ -162,6 +162,14 @@ def _open_azure(where: Location, environment: Mapping[str, str]) -> BlobStore:
     except ImportError as problem:
         raise _missing("az", "obstore", problem) from problem
     return AzureBlobStore(azure_options(where.host, where.path, where.parameters, environment))
+
+
+def _open_gcs(where: Location, environment: Mapping[str, str]) -> BlobStore:
+    try:
+        from backstay.blobs.gcs import GcsBlobStore, gcs_options
+    except ImportError as problem:
+        raise _missing("gs", "obstore", problem) from problem
+    return GcsBlobStore(gcs_options(where.host, where.path, where.parameters, environment))
 
 
 def _open_sftp(where: Location, environment: Mapping[str, str]) -> BlobStore:

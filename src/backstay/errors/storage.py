@@ -110,7 +110,8 @@ LOCATION_INVALID = declare(
     ExitStatus.USAGE,
     Side.YOU,
     "The location of a storage is not understood.",
-    "use `DIR`, `file:///DIR`, `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`, `az://CONTAINER/PREFIX?account=NAME` or `sftp://USER@HOST:PORT/DIR`",
+    "use `DIR`, `file:///DIR`, `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`, "
+    "`az://CONTAINER/PREFIX?account=NAME`, `gs://BUCKET/PREFIX` or `sftp://USER@HOST:PORT/DIR`",
 )
 STORAGE_DRIVER_MISSING = declare(
     "storage-driver-missing",

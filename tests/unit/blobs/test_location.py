@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from backstay import errors
 from backstay.blobs import Answer, open_store, parse_location
 from backstay.blobs.azure import AzureBlobStore, azure_options
+from backstay.blobs.gcs import GcsBlobStore, gcs_options
 from backstay.blobs.local import LocalStore
 from backstay.blobs.s3 import S3BlobStore
 from backstay.blobs.sftp import SftpStore
@@ -24,6 +26,7 @@ from backstay.blobs.sftp import SftpStore
         ("s3://bucket", "s3://bucket/"),
         ("s3://bucket/a?endpoint=https://s3.example&region=eu-1&path-style=yes&checksum=none", "s3://bucket/a"),
         ("az://container/a/b?account=name", "az://container/a/b"),
+        ("gs://bucket/a/b", "gs://bucket/a/b"),
         ("sftp://user@host:2222/srv/backups", "sftp://user@host:2222/srv/backups"),
         ("sftp://host/~/backups", "sftp://host/~/backups"),
         ("sftp://[::1]:22/srv", "sftp://[::1]:22/srv"),
@@ -37,7 +40,7 @@ def test_a_location_is_understood(text: str, normal: str) -> None:
     ("text", "says"),
     [
         ("", "empty"),
-        ("ftp://host/a", "not one of file, s3, az, sftp"),
+        ("ftp://host/a", "not one of file, s3, az, gs, sftp"),
         ("sftp://user:sesame@host/a", "password"),
         ("s3://key:sesame@bucket/a", "password"),
         ("s3:///a", "bucket is missing"),
@@ -50,6 +53,10 @@ def test_a_location_is_understood(text: str, normal: str) -> None:
         ("az://container/a", "account is missing"),
         ("az://container/a?account=name&endpoint=http://azure.example/name", "plain http"),
         ("az://container/a?account=name&allow-http=yes", "endpoint"),
+        ("gs:///a", "bucket is missing"),
+        ("gs://bucket/a?account=name", "account"),
+        ("gs://bucket/a?endpoint=http://google.example", "plain http"),
+        ("gs://bucket/a?allow-http=yes", "endpoint"),
         ("sftp://host", "directory is missing"),
         ("sftp:///srv", "host is missing"),
         ("sftp://host:port/srv", "[Pp]ort"),
@@ -130,6 +137,24 @@ def test_wrong_secrets_of_azure_are_refused_and_not_repeated(variable: str, valu
         open_store("az://container/a?account=name", {variable: value})
     assert caught.value.kind is kind
     assert "sesame" not in str(caught.value)
+
+
+def test_google_is_told_what_its_own_tools_are_told(tmp_path: Path) -> None:
+    options = gcs_options("bucket", "a", {}, {"CLOUDSDK_AUTH_ACCESS_TOKEN": "sesame"})
+    assert "sesame" not in repr(options)
+    store = GcsBlobStore(options)
+    assert store.location == "gs://bucket/a"
+    assert store.features().synced_on_return is Answer.YES
+    login = tmp_path / "login.json"
+    person = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "t"}
+    login.write_text(json.dumps(person), encoding="utf-8")
+    assert isinstance(open_store("gs://bucket", {"GOOGLE_APPLICATION_CREDENTIALS": str(login)}), GcsBlobStore)
+    login.write_text('{"type": "sesame"}', encoding="utf-8")
+    for file in (login, tmp_path / "absent.json"):
+        with pytest.raises(errors.BackstayError) as caught:
+            open_store("gs://bucket", {"GOOGLE_APPLICATION_CREDENTIALS": str(file)})
+        assert caught.value.kind is errors.STORAGE_DENIED
+        assert "sesame" not in str(caught.value)
 
 
 def test_half_an_access_key_is_refused() -> None:

@@ -70,7 +70,7 @@ def command(
     output: Format,
     reporting: Reporting,
 ) -> None:
-    """Make a repository at REPO: a directory, s3://..., az://..., or sftp://...; the place must exist and be empty.
+    """Make a repository at REPO: a directory, s3://..., az://..., gs://..., or sftp://...; the place must exist and be empty.
 
     Backups are encrypted to at least two recipients, one of them offline. The storage is asked whether it refuses names
     that are taken. What is printed under "Recovery kit" is shown once: put it on paper.

@@ -73,7 +73,7 @@ _SIZE_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 @switch_option("--compress", help="Compress with zstd.")
 @click.option("--copy-to", multiple=True, metavar="LOCATION", help="Another place; may be repeated.")
 @switch_option("--verify-copy", help="Read the backup back from every place, however large it is.")
-@click.argument("location", metavar="DIR|s3://...|az://...|sftp://...")
+@click.argument("location", metavar="DIR|s3://...|az://...|gs://...|sftp://...")
 def command(
     *,
     location: str,
