@@ -1,8 +1,8 @@
 """On which line each key of a TOML text stands, which `tomllib` does not say.
 
 A small scan over a text that `tomllib` has read without complaint: it knows headers, dotted keys, and enough of strings,
-brackets and comments to find where a value ends. Keys inside inline tables and elements of arrays are not told apart;
-they have the line of the key that holds them.
+brackets and comments to find where a value ends. Elements of a list have lines of their own, under `element(index)`. What
+is inside an inline table, or deeper in a list, has the line of what holds it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from backstay.config.mistakes import KeyPath
+from backstay.config.mistakes import KeyPath, element
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _PART = re.compile(r"""[ \t]*(?:"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)'|([A-Za-z0-9_-]+))[ \t]*""")
 _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"""(?!")"{0,2}|' r"'''.*?'''(?!')'{0,2}|" r'"(?:[^"\\\n]|\\.)*"|' r"'[^'\n]*'", re.DOTALL
 )
-_PLAIN = re.compile(r"""[^"'\[\]{}#\n]+""")
+_PLAIN = re.compile(r"""[^"'\[\]{}#\n \t\r,]+""")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
@@ -40,8 +40,13 @@ def lines_of_keys(text: str) -> Mapping[KeyPath, int]:
             _note(found, table, line)
         else:
             keys, position = _dotted(text, position)
-            _note(found, (*table, *keys), line)
-            end = _end_of_value(text, position + 1)
+            path = (*table, *keys)
+            _note(found, path, line)
+            end, elements = _end_of_value(text, position + 1)
+            for index, start in enumerate(elements):
+                line += text.count("\n", position, start)
+                found[(*path, element(index))] = line
+                position = start
             line += text.count("\n", position, end)
             position = end
 
@@ -80,11 +85,17 @@ def _unescaped(found: re.Match[str]) -> str:
     return _ESCAPED.get(found[3], found[3])
 
 
-def _end_of_value(text: str, position: int) -> int:
-    """The position of the line break behind the value, or of the end of the text."""
-    depth = 0
+def _end_of_value(text: str, position: int) -> tuple[int, list[int]]:
+    """The position of the line break behind the value, or of the end of the text; and where the elements of a list begin."""
+    position = _BLANK.match(text, position).end()  # type: ignore[union-attr]  # matches the empty text too
+    is_list = text.startswith("[", position)
+    elements: list[int] = []
+    depth, awaited = 0, False
     while position < len(text):
         character = text[position]
+        if awaited and character not in " \t\r\n#,]":
+            elements.append(position)
+            awaited = False
         if character in "\"'":
             string = _STRING.match(text, position)
             if string is None:
@@ -94,10 +105,12 @@ def _end_of_value(text: str, position: int) -> int:
             end = text.find("\n", position)
             position = len(text) if end < 0 else end
         elif character == "\n" and depth <= 0:
-            return position
-        elif character in "[]{}\n":
+            return position, elements
+        elif character in "[]{}\n \t\r,":
             depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(character, 0)
+            if is_list and depth == 1 and character in "[,":
+                awaited = True
             position += 1
         elif plain := _PLAIN.match(text, position):
             position = plain.end()
-    return position
+    return position, elements

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
+
+MOST_LISTED = 12
+MOST_COMPARED = 1000
+"""Words that are like another one are looked for among so many; more would take minutes in a file made for it."""
 
 KeyPath = tuple[str, ...]
 """Where in the document: `("clusters", "eu", "tier")`."""
@@ -36,9 +41,22 @@ class Wrong(Exception):
         self.suggestion = suggestion
 
 
+class Wrongs(Exception):
+    """Several elements of one list that cannot be what they should be, by their index."""
+
+    def __init__(self, by_index: Mapping[int, Wrong]) -> None:
+        super().__init__("several elements are wrong")
+        self.by_index = by_index
+
+
+def element(index: int) -> str:
+    """The part of a key path that names an element of a list."""
+    return f"[{index}]"
+
+
 def nearest(word: str, known: Collection[str]) -> str:
     """The known word that was probably meant; empty where none is like it."""
-    word = word.lower()
+    word, known = word.lower(), list(islice(known, MOST_COMPARED))
     begun = [each for each in known if len(word) >= 3 and each.startswith(word)]
     if len(begun) == 1:
         return begun[0]
@@ -49,6 +67,8 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 def one_of(known: Collection[str]) -> str:
     """The known words as an expectation."""
+    if len(known) > MOST_LISTED:
+        return f"one of {', '.join(islice(known, MOST_LISTED))} and {len(known) - MOST_LISTED} more"
     return "one of " + ", ".join(known) if known else "none at all"
 
 

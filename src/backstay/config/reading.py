@@ -22,7 +22,7 @@ from backstay.blobs.location import parse_location
 from backstay.config import values
 from backstay.config.configuration import Cluster, Configuration, Form, RepositoryEntry
 from backstay.config.lines import line_of, lines_of_keys
-from backstay.config.mistakes import KeyPath, Mistake, Wrong, nearest, one_of, shown
+from backstay.config.mistakes import KeyPath, Mistake, Wrong, Wrongs, element, nearest, one_of, shown
 from backstay.policy.retention.periods import Period
 from backstay.policy.tiers import BUILT_IN, SHORTEST_RPO, Tier
 
@@ -277,7 +277,10 @@ class _DocumentReader:
             return reader(value)
         except Wrong as wrong:
             self.note(path, wrong)
-            return None
+        except Wrongs as several:
+            for index, each in several.by_index.items():
+                self.note((*path, element(index)), each)
+        return None
 
     def note(self, path: KeyPath, wrong: Wrong) -> None:
         line = line_of(self.lines, path)
@@ -302,7 +305,8 @@ def _contradiction(parts: Mapping[str, Period]) -> tuple[str, str]:
 
 
 def _dotted(path: KeyPath) -> str:
-    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else shown(part) for part in path)
+    parts = (part if re.fullmatch(r"[A-Za-z0-9_-]+|\[\d+\]", part) else shown(part) for part in path)
+    return ".".join(parts).replace(".[", "[")
 
 
 def _made(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from backstay.blobs.location import SCHEMES, parse_location
 from backstay.config.configuration import Form
-from backstay.config.mistakes import Wrong, nearest, one_of, shown
+from backstay.config.mistakes import Wrong, Wrongs, nearest, one_of, shown
 from backstay.crypto.recipients import read_recipients
 from backstay.errors import BackstayError
 from backstay.policy.retention.periods import Period
@@ -179,7 +179,7 @@ def choice(value: object, known: Collection[str]) -> str:
 
 
 def list_of(value: object, each: Callable[[str], Value], expected: str) -> tuple[Value, ...]:
-    """A list that is not empty and names nothing twice."""
+    """A list that is not empty and names nothing twice; raises `Wrongs` for its elements."""
     if isinstance(value, str):
         parts = ", ".join(f'"{part.strip()}"' for part in value.split(","))
         hint = "write it in brackets" if value.upper().startswith(_SECRET) else f"write [{parts}]"
@@ -188,7 +188,18 @@ def list_of(value: object, each: Callable[[str], Value], expected: str) -> tuple
         raise Wrong(f"{shown(value)} is no list", f"a list of {expected}", 'write ["...", "..."]')
     if not value:
         raise Wrong("the list is empty", f"a list of {expected}", "name at least one")
-    written = [text(part, expected) for part in value]
-    if doubled := next((part for part in written if written.count(part) > 1), None):
-        raise Wrong(f"{shown(doubled)} stands there twice", "each once", "remove one of the two")
-    return tuple(each(part) for part in written)
+    seen: set[str] = set()
+    found: list[Value] = []
+    wrong: dict[int, Wrong] = {}
+    for index, part in enumerate(value):
+        try:
+            written = text(part, expected)
+            if written in seen:
+                raise Wrong(f"{shown(written)} stands there twice", "each once", "remove one of the two")
+            seen.add(written)
+            found.append(each(written))
+        except Wrong as problem:
+            wrong[index] = problem
+    if wrong:
+        raise Wrongs(wrong)
+    return tuple(found)

@@ -39,6 +39,10 @@ def test_texts_comments_and_brackets_hide_no_line() -> None:
     assert lines_of_keys(TRICKY) == {
         ("title",): 2,
         ("many",): 3,
+        ("many", "[0]"): 4,
+        ("many", "[1]"): 4,
+        ("many", "[2]"): 5,
+        ("many", "[3]"): 5,
         ("text",): 7,
         ("literal",): 10,
         ("a",): 12,
@@ -85,6 +89,9 @@ def test_every_key_is_found_where_it_was_written(document: dict[str, dict[str, s
         expected[(table,)] = len(written)
         for key, value in keys.items():
             expected[(table, key)] = len(written) + 1
+            if value.startswith("[\n") and value != "[\n\n]":
+                for index in range(value.count("\n") - 1):
+                    expected[(table, key, f"[{index}]")] = len(written) + 2 + index
             written += f"{key} = {value}".split("\n")
     text = "\n".join(written)
     tomllib.loads(text)
@@ -108,5 +115,7 @@ def test_every_text_ends(text: str) -> None:
 
 
 @pytest.mark.parametrize("size", [200, 2000])
-def test_a_long_list_is_one_key(size: int) -> None:
-    assert lines_of_keys("a = [" + "1,\n" * size + "]\nb = 1") == {("a",): 1, ("b",): size + 2}
+def test_elements_of_a_long_list_have_their_own_lines(size: int) -> None:
+    lines = lines_of_keys("a = [" + "1,\n" * size + "]\nb = 1")
+    assert (lines[("a",)], lines[("a", f"[{size - 1}]")], lines[("b",)]) == (1, size, size + 2)
+    assert len(lines) == size + 2

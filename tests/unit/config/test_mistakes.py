@@ -246,6 +246,23 @@ def test_all_mistakes_are_reported_at_once(cases: list[Case], blank_lines: int) 
     assert all(each.problem == "unknown key" for each in reading.mistakes)
 
 
+def test_every_wrong_element_of_a_list_has_its_own_line() -> None:
+    listed = 'endpoints = [\n  "https://a:1", # fine\n  "https://b",\n  "tcp://c:1", "https://a:1",\n]'
+    mistakes = read(GOOD.replace(line("endpoints"), listed).encode()).mistakes
+    first = GOOD.splitlines().index(line("endpoints")) + 1
+    assert [(each.line - first, each.key) for each in mistakes] == [
+        (2, "clusters.eu.endpoints[1]"),
+        (3, "clusters.eu.endpoints[2]"),
+        (3, "clusters.eu.endpoints[3]"),
+    ]
+
+
+def test_of_many_names_only_some_are_listed() -> None:
+    many = "".join(f'[repositories.r{number}]\nlocation = "/srv/{number}"\n' for number in range(40))
+    (mistake,) = read((many + GOOD.replace('["near", "plain"]', '["nowhere"]')).encode()).mistakes
+    assert mistake.expected.endswith("r11 and 30 more")
+
+
 def test_what_depends_on_a_mistake_is_not_complained_about_again() -> None:
     text = GOOD.replace('rpo = "10m"', 'rpo = "ten"').replace("sftp://", "ftp://")
     assert [each.key for each in read(text.encode()).mistakes] == ["tiers.payments.rpo", "repositories.near.location"]
