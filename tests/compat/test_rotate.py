@@ -16,7 +16,7 @@ from backstay.etcd import Client, ConnectionOptions
 from tests import peers
 from tests.blob_servers import S3Server, SftpServer
 from tests.conftest import StartEtcd
-from tests.peers import Peer
+from tests.peers import NOT_FOUND, Peer
 
 
 def test_zstd_and_etcdutl_bring_an_encrypted_backup_back(
@@ -24,7 +24,7 @@ def test_zstd_and_etcdutl_bring_an_encrypted_backup_back(
 ) -> None:
     zstd = shutil.which("zstd")
     if zstd is None:
-        pytest.skip("the program zstd is not here: apt-get install zstd")
+        pytest.skip(f"{NOT_FOUND}zstd: apt-get install zstd")
     etcd = start_etcd(newest_peer)
     with Client(ConnectionOptions.of([etcd.endpoint])) as client:
         client.kv.put(b"/registry/secrets/one", b"value")
@@ -52,7 +52,7 @@ def test_gpg_opens_what_was_encrypted_to_a_key_of_its_keyring(
 ) -> None:
     gpg = shutil.which("gpg")
     if gpg is None:
-        pytest.skip("the program gpg is not here: apt-get install gnupg")
+        pytest.skip(f"{NOT_FOUND}gpg: apt-get install gnupg")
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
     environment = {"PATH": os.environ["PATH"], "GNUPGHOME": str(home)}

@@ -14,7 +14,7 @@ import pytest
 
 from backstay.errors.kinds import ExitStatus
 from tests.etcd_server import BackstayServer
-from tests.peers import Peer
+from tests.peers import NOT_FOUND, Peer
 from tests.writing_at_once import Contents, everything, hash_kv, write_until_broken
 
 UNANSWERED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
@@ -62,7 +62,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", place], capture_output=True)
     if made.returncode:
-        pytest.skip(f"no file system of our own: {made.stderr.decode().strip()}")
+        pytest.skip(f"{NOT_FOUND}a small disk: {made.stderr.decode().strip()}")
     try:
         yield place
     finally:

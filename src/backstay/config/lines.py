@@ -28,7 +28,7 @@ def lines_of_keys(text: str) -> Mapping[KeyPath, int]:
     position, line = 0, 1
     table: KeyPath = ()
     while True:
-        after = _BLANK.match(text, position).end()  # type: ignore[union-attr]  # matches the empty text too
+        after = _after_blank(text, position)
         line += text.count("\n", position, after)
         position = after
         if position == len(text):
@@ -85,9 +85,15 @@ def _unescaped(found: re.Match[str]) -> str:
     return _ESCAPED.get(found[3], found[3])
 
 
+def _after_blank(text: str, position: int) -> int:
+    found = _BLANK.match(text, position)
+    assert found is not None  # it matches the empty text too
+    return found.end()
+
+
 def _end_of_value(text: str, position: int) -> tuple[int, list[int]]:
     """The position of the line break behind the value, or of the end of the text; and where the elements of a list begin."""
-    position = _BLANK.match(text, position).end()  # type: ignore[union-attr]  # matches the empty text too
+    position = _after_blank(text, position)
     is_list = text.startswith("[", position)
     elements: list[int] = []
     depth, awaited = 0, False

@@ -90,7 +90,7 @@ class RecordSorter:
     def _write_part(self) -> None:
         with translated(self._spill):
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._spill)  # noqa: SIM115
+                self._file = tempfile.TemporaryFile(dir=self._spill)  # noqa: SIM115 - leaving the sorter closes it
             self._held.sort(key=self._order)
             self._parts.append(_Part(self._file, self._held, self._entropy))
         self._held, self._held_bytes = [], 0

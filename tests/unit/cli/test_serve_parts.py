@@ -20,6 +20,7 @@ from backstay.cli.serve.log import EtcdFormatter, logging_to
 from backstay.cli.serve.unit import program_of, systemd_unit
 from backstay.server.settings import FLAGS, RENAMED, LogFormat, LogLevel, LogSettings
 from backstay.telemetry.log import fields
+from tests.peers import NOT_FOUND
 
 
 def parsed(*arguments: str) -> dict[str, str]:
@@ -169,5 +170,5 @@ def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
             timeout=60,
         )
     except FileNotFoundError:
-        pytest.skip("systemd-analyze is not here")
+        pytest.skip(f"{NOT_FOUND}systemd-analyze: it comes with systemd")
     assert said.returncode == 0, said.stderr

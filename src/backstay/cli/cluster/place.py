@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from backstay.cli.groups import CommandBody, Option
+from backstay.cli.options import attach
 from backstay.cluster.local.plan import DEFAULT_NAME
 
 
@@ -20,9 +20,7 @@ def place_options(function: CommandBody) -> CommandBody:
         help="Where the cluster is; NAME.cluster unless given.",
     )
     name = Option(["--name"], metavar="NAME", help=f"The name of the cluster; {DEFAULT_NAME} unless given.")
-    collected: list[Any] = [*getattr(function, "__click_params__", []), name, directory]
-    function.__click_params__ = collected  # type: ignore[attr-defined]
-    return function
+    return attach(function, [directory, name])
 
 
 def place_of(directory: Path | None, name: str | None) -> Path:

@@ -116,6 +116,7 @@ def arguments(metavar: str) -> Callable[[CommandBody], CommandBody]:
     """Say in the usage what the arguments are."""
 
     def decorate(function: CommandBody) -> CommandBody:
+        # On the function itself, as click keeps its own: `ctl_command`, which stands above, reads it there.
         function.__ctl_arguments__ = metavar  # type: ignore[attr-defined]
         return function
 

@@ -13,7 +13,14 @@ from backstay.cli.groups import own_command
 from backstay.cli.options import Format, dry_run_option, output_options, reporting_options
 from backstay.cli.render.show import show
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, opened_repository, read_root_key, repository_options, state_of
+from backstay.cli.repository.opened import (
+    Access,
+    opened_repository,
+    read_root_key,
+    repository_options,
+    root_key_option,
+    state_of,
+)
 from backstay.clock import SystemClock
 from backstay.crypto.signing import SEED_SIZE, SigningKey
 from backstay.repository.trust import TrustedWriter
@@ -30,13 +37,7 @@ from backstay.repository.trusting import put_trust
 @output_options
 @reporting_options
 @dry_run_option
-@click.option(
-    "--root-key",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The recovery kit, or its root key.",
-)
+@root_key_option
 @click.option("--writer", default="", metavar="LABEL", help="What this host is called; its host name unless given.")
 @click.argument("repository", metavar="REPO")
 def command(

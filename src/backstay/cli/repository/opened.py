@@ -3,6 +3,7 @@
     @repository_options      -> access: Access       (--identity, --passphrase, --state-dir)
     @at_option               -> at: str              which point; `choose_point` finds it
     @cluster_option          -> cluster: str         empty for all
+    @root_key_option         -> root_key: Path       what changes of trust are signed with
 
 `BACKSTAY_IDENTITY` is a file, or the identity itself; `BACKSTAY_PASSPHRASE` a passphrase; `BACKSTAY_STATE_DIR` the state
 directory, which else is /var/lib/backstay for root and in the home for others.
@@ -27,6 +28,7 @@ from backstay.blobs import BlobStore, open_store, parse_location
 from backstay.blobs.retrying import RetryingStore
 from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
+from backstay.cli.options import attach
 from backstay.cli.reporting import Reporting
 from backstay.clock import SystemClock
 from backstay.crypto.signing import SigningKey, read_signing_key
@@ -47,6 +49,13 @@ at_option = click.option(
     show_default=True,
     metavar="POINT",
     help="latest, an id, a revision, a time, or before-delete:KEY.",
+)
+root_key_option = click.option(
+    "--root-key",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The recovery kit, or its root key.",
 )
 cluster_option = click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
 _SYSTEM_STATE = "/var/lib/backstay"
@@ -89,17 +98,13 @@ def repository_options(function: CommandBody) -> CommandBody:
         values["access"] = Access(values.pop("identity"), passphrase, Path(state), environment)
         return function(*arguments, **values)
 
-    if not hasattr(with_access, "__click_params__"):
-        with_access.__click_params__ = []  # type: ignore[attr-defined]
-    with_access.__click_params__ += reversed(  # type: ignore[attr-defined]
-        [
-            Option(["--identity", "-i"], multiple=True, metavar="FILE", section=KEYS,
-                   help="Opens encrypted backups; may be repeated."),
-            SwitchOption(["--passphrase"], default=False, section=KEYS, help="Ask for the passphrase of a recipient."),
-            Option(["--state-dir"], metavar="DIR", section=KEYS, help="What this host remembers of repositories."),
-        ]
-    )  # fmt: skip
-    return with_access
+    parameters = [
+        Option(["--identity", "-i"], multiple=True, metavar="FILE", section=KEYS,
+               help="Opens encrypted backups; may be repeated."),
+        SwitchOption(["--passphrase"], default=False, section=KEYS, help="Ask for the passphrase of a recipient."),
+        Option(["--state-dir"], metavar="DIR", section=KEYS, help="What this host remembers of repositories."),
+    ]  # fmt: skip
+    return attach(with_access, parameters)
 
 
 @contextmanager

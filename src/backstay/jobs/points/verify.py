@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from backstay import errors, findings
@@ -221,7 +222,7 @@ class _Verifier:
             for run in manifest.runs:
                 if run.name not in self._authentic:
                     self._progress.begin(f"opening {manifest.id}", None)
-                    self._authentic[run.name] = self._judged(lambda: point.run(run).check(), run.name)  # noqa: B023
+                    self._authentic[run.name] = self._judged(partial(_check_run, point, run), run.name)
 
         failure = self._judged(check, manifest.where)
         if failure is not None:
@@ -270,3 +271,7 @@ class _Verifier:
                 raise
             return [POINT_NOT_REBUILT.at(manifest.where, str(problem))]
         return []
+
+
+def _check_run(point: PointReader, run: RunReference) -> None:
+    point.run(run).check()

@@ -121,7 +121,7 @@ class _RunWriter(Generic[Item]):
         self._frames: list[FrameIndex] = []
 
     def write(self, items: Iterable[Item]) -> WrittenRun:
-        file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._spill))  # noqa: SIM115
+        file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._spill))  # noqa: SIM115 - the run owns it
         try:
             with translated(self._spill):
                 self._put(file, self._seal.header)

@@ -12,7 +12,7 @@ from backstay.formats.requests import Compare, CompareTarget, Operation
 from backstay.server import statuses
 from backstay.server.handler.context import HandlerContext, unknown
 from backstay.server.handler.encoding import encode_pair
-from backstay.server.handler.service import Answer, StreamMethod
+from backstay.server.handler.service import Answer, OneRequestStream, StreamMethod
 from backstay.server.handler.waiting_line import Place, WaitingLine, end_of_prefix
 from backstay.server.handler.watch import SLOW_BYTES, Watching
 from backstay.server.methods import Op
@@ -118,7 +118,7 @@ class _Observer:
     leader: bytes = b""
 
 
-class Observe:
+class Observe(OneRequestStream):
     """Observe: the leader, whatever it proclaims, and every next leader."""
 
     def __init__(self, context: HandlerContext, line: WaitingLine, watching: Watching) -> None:
@@ -162,12 +162,6 @@ class Observe:
             # Nothing that a leader said may be left out; who hears that this ends can ask again for what holds now.
             self.cancelled(stream)
             self._context.transport.finish(stream, *TOO_SLOW)
-
-    def message(self, stream: StreamId, body: bytes) -> None:
-        pass
-
-    def half_closed(self, stream: StreamId) -> None:
-        pass
 
     def cancelled(self, stream: StreamId) -> None:
         observer = self._observers.pop(stream, None)

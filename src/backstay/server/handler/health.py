@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from backstay.errors import FormatError
 from backstay.formats import protowire
 from backstay.server.handler.context import HandlerContext
-from backstay.server.handler.service import Answer, StreamMethod
+from backstay.server.handler.service import Answer, OneRequestStream, StreamMethod
 from backstay.server.methods import Op
 from backstay.server.transport import CallId, Conn, Reply, StreamId, Token
 from backstay.store.refusals import Refusal, Refused
@@ -21,7 +21,7 @@ UNKNOWN_SERVICE = Refusal("NotFound", "unknown service")
 _SERVING, _SERVICE_UNKNOWN = b"\x08\x01", b"\x08\x03"
 
 
-class HealthService:
+class HealthService(OneRequestStream):
     """Whether it serves."""
 
     def __init__(self, context: HandlerContext) -> None:
@@ -37,15 +37,6 @@ class HealthService:
 
     def opened(self, stream: StreamId, conn: Conn, token: Token, body: bytes) -> None:
         self._context.transport.send(stream, _SERVICE_UNKNOWN if _service(body) else _SERVING)
-
-    def message(self, stream: StreamId, body: bytes) -> None:
-        pass
-
-    def half_closed(self, stream: StreamId) -> None:
-        pass
-
-    def cancelled(self, stream: StreamId) -> None:
-        pass
 
 
 def _service(body: bytes) -> bytes:

@@ -18,7 +18,7 @@ from backstay.server import statuses
 from backstay.server.handler.compaction_hashes import CompactionHashes
 from backstay.server.handler.context import VERSION, HandlerContext, status_of
 from backstay.server.handler.hosting import Snapshot
-from backstay.server.handler.service import Answer, StreamMethod
+from backstay.server.handler.service import Answer, OneRequestStream, StreamMethod
 from backstay.server.methods import Op
 from backstay.server.transport import CallId, Conn, Reply, StreamId, Token
 from backstay.store import refusals
@@ -212,7 +212,7 @@ def _hash_kv_response(hashed: HashKV) -> rpc.HashKVResponse:
     return rpc.HashKVResponse(hash=hashed.hash, compact_revision=hashed.compact_revision, hash_revision=hashed.revision)
 
 
-class SnapshotStream:
+class SnapshotStream(OneRequestStream):
     """Snapshot: the file in chunks of 32 KiB, then its SHA-256."""
 
     def __init__(self, context: HandlerContext) -> None:
@@ -223,15 +223,6 @@ class SnapshotStream:
         context = self._context
         require_administrator(context.engine.state, context.identify(conn, token))
         context.transport.produce(stream, _chunks(context.hosting.snapshot()))
-
-    def message(self, stream: StreamId, body: bytes) -> None:
-        pass
-
-    def half_closed(self, stream: StreamId) -> None:
-        pass
-
-    def cancelled(self, stream: StreamId) -> None:
-        pass
 
 
 def _chunks(make: Callable[[], Snapshot]) -> Iterator[bytes]:

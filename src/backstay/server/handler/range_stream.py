@@ -15,6 +15,7 @@ from backstay.formats.requests import SortOrder, SortTarget
 from backstay.server.handler.context import HandlerContext, status_of
 from backstay.server.handler.decoding import decode_range
 from backstay.server.handler.encoding import encode_pair
+from backstay.server.handler.service import OneRequestStream
 from backstay.server.transport import Conn, StreamId, Token
 from backstay.store import reading
 from backstay.store.answers import RangeAnswer
@@ -30,7 +31,7 @@ _NO_ORDER = Refusal("Unimplemented", "RangeStream does not support custom sort o
 _NO_FILTERS = Refusal("Unimplemented", "RangeStream does not support revision filters")
 
 
-class RangeStream:
+class RangeStream(OneRequestStream):
     """The method. A stream's chunks are made one turn after the other, with other calls between any two."""
 
     def __init__(self, context: HandlerContext) -> None:
@@ -53,12 +54,6 @@ class RangeStream:
         assert isinstance(answer, RangeAnswer)
         self._running[stream] = self._chunks(asked, answer)
         self._step(stream)
-
-    def message(self, stream: StreamId, body: bytes) -> None:
-        pass
-
-    def half_closed(self, stream: StreamId) -> None:
-        pass
 
     def cancelled(self, stream: StreamId) -> None:
         self._running.pop(stream, None)

@@ -33,6 +33,19 @@ class StreamMethod(Protocol):
         ...
 
 
+class OneRequestStream:
+    """What methods share into which the client streams nothing: only `opened` is theirs to say."""
+
+    def message(self, stream: StreamId, body: bytes) -> None:
+        """Nothing comes."""
+
+    def half_closed(self, stream: StreamId) -> None:
+        """The server keeps sending."""
+
+    def cancelled(self, stream: StreamId) -> None:
+        """Nothing is kept of it."""
+
+
 class Service(Protocol):
     """One gRPC service."""
 

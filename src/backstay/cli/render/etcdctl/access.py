@@ -37,12 +37,13 @@ def names_answer(
     names: Sequence[str], response: Message, header: rpc.ResponseHeader | None = None, *, is_hex: bool = False
 ) -> Answer:
     """For `user list`, and with a `header` for `role list`, which alone has the form `fields`."""
-    fields = None
-    if header is not None:
-        fields = lambda: lines(  # noqa: E731
-            *header_lines(header, is_hex=is_hex), " ".join(['"Roles" :', *(quoted(name) for name in names)])
-        )
-    return Answer(lambda: lines(*names), response, fields)
+    if header is None:
+        return Answer(lambda: lines(*names), response)
+    return Answer(
+        lambda: lines(*names),
+        response,
+        lambda: lines(*header_lines(header, is_hex=is_hex), " ".join(['"Roles" :', *(quoted(name) for name in names)])),
+    )
 
 
 def user_answer(name: str, response: rpc.AuthUserGetResponse) -> Answer:

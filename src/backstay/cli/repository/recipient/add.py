@@ -11,7 +11,7 @@ from backstay.cli.groups import own_command
 from backstay.cli.options import Format, dry_run_option, output_options, reporting_options, switch_option
 from backstay.cli.render.show import show
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, opened_repository, read_root_key, repository_options
+from backstay.cli.repository.opened import Access, opened_repository, read_root_key, repository_options, root_key_option
 from backstay.cli.repository.recipient.list import as_plain
 from backstay.clock import SystemClock
 from backstay.crypto.slots import AgeRecipient
@@ -29,13 +29,7 @@ from backstay.repository.trusting import epochs, put_trust, rewrap
 @output_options
 @reporting_options
 @dry_run_option
-@click.option(
-    "--root-key",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The recovery kit, or its root key.",
-)
+@root_key_option
 @switch_option("--offline", help="Its identity is on no machine.")
 @switch_option("--only-new", help="Let it read what comes only; needs no identity.")
 @click.argument("repository", metavar="REPO")

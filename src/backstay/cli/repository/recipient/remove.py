@@ -11,7 +11,7 @@ from backstay.cli.groups import own_command
 from backstay.cli.options import Format, dry_run_option, output_options, reporting_options, switch_option
 from backstay.cli.render.show import show
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.opened import Access, opened_repository, read_root_key, repository_options
+from backstay.cli.repository.opened import Access, opened_repository, read_root_key, repository_options, root_key_option
 from backstay.cli.repository.recipient.list import as_plain
 from backstay.clock import SystemClock
 from backstay.repository.repository import open_repository, require_recipients
@@ -28,13 +28,7 @@ from backstay.repository.trusting import put_trust, remove_slots
 @output_options
 @reporting_options
 @dry_run_option
-@click.option(
-    "--root-key",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The recovery kit, or its root key.",
-)
+@root_key_option
 @switch_option(
     "--remove-slots", "remove_slots_too", help="Also delete its keys to what is there; copies that it has stay good."
 )
