@@ -19,13 +19,17 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RepositoryEntry:
-    """A place for copies. `recipients` are those of plain files; a repository knows its own. `site` may be empty."""
+    """A place for copies. `recipients` are those of plain files; a repository knows its own. `site` may be empty.
+
+    `identity` is the file of an identity that opens the repository, for people's commands; an agent never looks at it.
+    """
 
     name: str
     location: str
     form: Form = Form.REPOSITORY
     site: str = ""
     recipients: tuple[str, ...] = ()
+    identity: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,17 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All of one file, each by its name. `tiers` holds the built-in ones too."""
+    """All of one file, each by its name. `tiers` holds the built-in ones too. `state_dir` is None where nothing was said."""
 
     clusters: Mapping[str, Cluster]
     repositories: Mapping[str, RepositoryEntry]
     tiers: Mapping[str, Tier]
+    state_dir: Path | None = None
+
+    def clusters_of(self, repository: str) -> tuple[Cluster, ...]:
+        """The clusters that have a copy in the repository of this name."""
+        return tuple(
+            cluster
+            for cluster in self.clusters.values()
+            if repository in (entry.name for entry in cluster.repositories)
+        )

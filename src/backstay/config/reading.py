@@ -1,7 +1,8 @@
 """From the text of `backstay.toml` to a `Configuration`, or to every mistake that it has.
 
     [tiers.payments]               one's own tier: like = a built-in one, then every, keep, rto, rpo
-    [repositories.near]            location; form = "plain" with recipients; site
+    state_dir = "/..."             what this host remembers
+    [repositories.near]            location; form = "plain" with recipients; identity; site
     [clusters.eu]                  endpoints, tier, repositories; cacert, cert, key, user, site
 
 Reading never stops at the first mistake: a value that is wrong is noted and left out, and what depends on it is not
@@ -34,13 +35,15 @@ PAGE = "docs/reference/configuration.md"
 Reader = Callable[[Any], Any]
 Keys = Mapping[str, Reader]
 
-_SECTIONS = ("clusters", "repositories", "tiers")
+_STATE = "state_dir"
+_SECTIONS = ("clusters", "repositories", "tiers", _STATE)
 _TIER: Keys = {
     "like": lambda value: values.choice(value, tuple(BUILT_IN)),
     **dict.fromkeys(("every", "keep", "rto", "rpo"), values.period),
 }
 _REPOSITORY: Keys = {
     "location": values.location, "form": values.form, "site": values.site, "recipients": values.recipients,
+    "identity": values.identity,
 }  # fmt: skip
 _OTHER_WORDS = {
     "url": "location", "path": "location", "bucket": "location", "kind": "form", "type": "form", "ca": "cacert",
@@ -48,6 +51,7 @@ _OTHER_WORDS = {
     "username": "user", "hosts": "endpoints", "servers": "endpoints", "members": "endpoints", "copies": "repositories",
     "targets": "repositories", "schedule": "every", "interval": "every", "frequency": "every", "retention": "keep",
     "base": "like", "extends": "like", "datacenter": "site", "region": "site", "policy": "tier", "encrypt_to": "recipients",
+    "identity_file": "identity", "state": "state_dir", "state-dir": "state_dir", "state_directory": "state_dir",
 }  # fmt: skip
 _SECRETS = ("password", "passphrase", "token", "secret", "access_key", "secret_key", "identity", "auth-jwt-token")
 _SYNTAX_HINTS = (
@@ -146,7 +150,8 @@ class _DocumentReader:
         clusters = self.section(
             document, "clusters", lambda path, table: self.cluster(path, table, every_tier, repositories)
         )
-        return Configuration(_made(clusters), _made(repositories), _made(every_tier))
+        state = self.value((_STATE,), document[_STATE], values.path) if _STATE in document else None
+        return Configuration(_made(clusters), _made(repositories), _made(every_tier), state)
 
     def section(
         self, document: Mapping[str, Any], section: str, read_one: Callable[[KeyPath, Any], Any]
@@ -196,6 +201,9 @@ class _DocumentReader:
             problem = "a repository keeps its recipients itself"
             hint = 'leave it out and use `backstay recipient`, or write form = "plain"'
             self.note((*path, "recipients"), Wrong(problem, "recipients of plain files only", hint))
+        if plain and "identity" in table:
+            problem = "plain files are opened by age or gpg, and not by backstay"
+            self.note((*path, "identity"), Wrong(problem, "the identity of a repository only", "leave it out"))
         return RepositoryEntry(path[-1], **said) if "location" in said else None
 
     def places(self, repositories: Mapping[str, RepositoryEntry | None]) -> None:

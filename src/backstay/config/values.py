@@ -107,6 +107,15 @@ def path(value: object) -> Path:
     return Path(written)
 
 
+def identity(value: object) -> Path:
+    """The file of an identity; never the identity itself."""
+    if isinstance(value, str) and _SECRET in value.upper():
+        raise Wrong(
+            "it is a secret key", "the path of a file", "keep the key in a file that only its owner reads, and name it"
+        )
+    return path(value)
+
+
 def user(value: object) -> str:
     """A user without the password."""
     written = text(value, "the name of a user")

@@ -16,6 +16,8 @@ FILE = "deploy/backstay.toml"
 RECIPIENT = "age1mwp9q5q40wk7kczq4txyh9t4nkckc0vmzlt0p2ec87ml7uykcq6qtljyct"
 GOOD = f"""\
 # An example that has nothing wrong.
+state_dir = "/var/lib/backstay"
+
 [tiers.payments]
 like = "critical"
 every = "10m"
@@ -43,7 +45,7 @@ tier = "payments"
 repositories = ["near", "plain"]
 """
 CLUSTER = ("endpoints", "cacert", "cert", "key", "user", "site", "tier", "repositories")
-REPOSITORY = ("location", "form", "site", "recipients")
+REPOSITORY = ("location", "form", "site", "recipients", "identity")
 TIER = ("like", "every", "keep", "rto", "rpo")
 HEADERS = {"[tiers.payments]": TIER, "[repositories.near]": REPOSITORY, "[clusters.eu]": CLUSTER}
 
@@ -114,6 +116,13 @@ PERIODS = [
         ("07:32:00", "in quotes"),
     )
 ]
+PATHS = [
+    Case(line("state_dir"), 'state_dir = "state"', "if that is it"),
+    Case(line("state_dir"), "state-dir = 1", "`state_dir`"),
+    Case("[repositories.near]", '[repositories.near]\nidentity = "operator.key"', "if that is it", at=1),
+    Case("[repositories.near]", '[repositories.near]\nidentity = "AGE-SECRET-KEY-1QQ"', "in a file", at=1),
+    Case("[repositories.plain]", '[repositories.plain]\nidentity = "/root/key"', "leave it out", at=1),
+]
 VALUES = [
     Case(old, f"{old.partition(' = ')[0]} = {wrong}", suggestion, *at)
     for old, wrong, suggestion, *at in (
@@ -183,7 +192,7 @@ SYNTAX = [
     Case("[clusters.eu]", "[repositories.near]", "under one header"),
     Case(line("every"), f'every = "{"x" * LONGEST_LINE}"', "its own line"),
 ]
-CASES = [*UNKNOWN_KEYS, *OTHER_WORDS, *PERIODS, *VALUES, *STRUCTURE, *SYNTAX]
+CASES = [*UNKNOWN_KEYS, *OTHER_WORDS, *PERIODS, *PATHS, *VALUES, *STRUCTURE, *SYNTAX]
 
 
 def spoilt(*cases: Case) -> tuple[str, list[int]]:
@@ -259,8 +268,8 @@ def test_every_wrong_element_of_a_list_has_its_own_line() -> None:
 
 def test_of_many_names_only_some_are_listed() -> None:
     many = "".join(f'[repositories.r{number}]\nlocation = "/srv/{number}"\n' for number in range(40))
-    (mistake,) = read((many + GOOD.replace('["near", "plain"]', '["nowhere"]')).encode()).mistakes
-    assert mistake.expected.endswith("r11 and 30 more")
+    (mistake,) = read((GOOD.replace('["near", "plain"]', '["nowhere"]') + many).encode()).mistakes
+    assert mistake.expected.endswith("r9 and 30 more")
 
 
 def test_what_depends_on_a_mistake_is_not_complained_about_again() -> None:

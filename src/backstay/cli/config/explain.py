@@ -7,15 +7,14 @@ from datetime import timedelta
 
 import click
 
-from backstay import errors
 from backstay.cli.config.chosen import chosen_file, config_option
 from backstay.cli.groups import own_command
 from backstay.cli.options import Format, output_options
 from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns, pairs
-from backstay.config.configuration import Cluster, Configuration
-from backstay.config.mistakes import nearest
+from backstay.cli.repository.named import named_cluster
+from backstay.config.configuration import Cluster
 from backstay.config.promise import Promise, promise_of
 from backstay.config.reading import load
 
@@ -38,7 +37,7 @@ def command(*, cluster: str, config: str, output: Format) -> None:
     """
     path = chosen_file(config)
     configuration = load(path)
-    chosen = [_named(configuration, cluster, str(path))] if cluster else list(configuration.clusters.values())
+    chosen = [named_cluster(configuration, cluster, path)] if cluster else list(configuration.clusters.values())
     promises = [(each, promise_of(each)) for each in chosen]
     show(
         [as_plain(each, promise) for each, promise in promises],
@@ -107,15 +106,3 @@ def duration_text(length: timedelta) -> str:
     hours, rest = divmod(int(length.total_seconds()), 3600)
     parts = ((hours, "h"), (rest // 60, "m"), (rest % 60, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
-
-
-def _named(configuration: Configuration, name: str, file: str) -> Cluster:
-    if name not in configuration.clusters:
-        better = nearest(name, list(configuration.clusters))
-        raise errors.USAGE.error(
-            f"the configuration names no cluster {name!r}",
-            where=file,
-            why=f"it has {', '.join(configuration.clusters) or 'none'}",
-            next_step=f"did you mean `{better}`?" if better else "add it, or name one of these",
-        )
-    return configuration.clusters[name]

@@ -25,6 +25,7 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import pairs
 from backstay.cli.reporting import Reporting
+from backstay.cli.repository.named import configured_cluster, connection_to
 from backstay.cli.repository.opened import Access, opened_repository, repository_options, state_of
 from backstay.cli.repository.rendering import point_plain, point_rows
 from backstay.cli.settings import ConnectionSettings
@@ -37,6 +38,7 @@ from backstay.telemetry import Progress
 from backstay.values import hex_id, size_text
 
 LIVE = "live"
+USUAL_CLUSTER = "etcd"
 
 
 @own_command(
@@ -55,7 +57,9 @@ LIVE = "live"
 @click.option(
     "--from", "source", default=LIVE, metavar="FILE|DIR|live", help="What to back up; a living etcd if not said."
 )
-@click.option("--cluster", default="etcd", show_default=True, metavar="NAME", help="What the cluster is called.")
+@click.option(
+    "--cluster", default="", metavar="NAME", help="What the cluster is called; that of the configuration, else etcd."
+)
 @click.option("--tag", multiple=True, metavar="TEXT", help="A word to find the point by; may be repeated.")
 @click.option("--scratch", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For the snapshot.")
 @click.argument("repository", metavar="REPO")
@@ -78,6 +82,9 @@ def command(
     --state-dir; without it everything is stored anew. No identity is needed.
     """
     clock = SystemClock()
+    configured = configured_cluster(access.named, cluster)
+    if configured is not None:
+        cluster, connection = configured.name, connection_to(configured, connection)
     parent = scratch or Path(access.environment.get("TMPDIR") or tempfile.gettempdir())
     progress = reporting.watch()
     try:
@@ -85,7 +92,7 @@ def command(
             state = state_of(access, opened)
             state.pin(opened.description.root)
             with _opened_source(source, connection, place, progress, reporting) as (store, described, proven):
-                wish = BackupWish(cluster, described, tag)
+                wish = BackupWish(cluster or USUAL_CLUSTER, described, tag)
                 if dry_run:
                     planned = backing_up.plan(store, wish, state, clock=clock, progress=progress)
                     progress.finish()

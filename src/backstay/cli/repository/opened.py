@@ -1,6 +1,7 @@
 """How a command opens the repository that was named: its store, the identities at hand, and this host's state.
 
-    @repository_options      -> access: Access       (--identity, --passphrase, --state-dir)
+    @repository_options      -> access: Access       (--identity, --passphrase, --state-dir, --config)
+                                the argument `repository` becomes a location where it is a name of the configuration
     @at_option               -> at: str              which point; `choose_point` finds it
     @cluster_option          -> cluster: str         empty for all
     @root_key_option         -> root_key: Path       what changes of trust are signed with
@@ -30,7 +31,9 @@ from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
 from backstay.cli.options import attach
 from backstay.cli.reporting import Reporting
+from backstay.cli.repository.named import Named, look_up
 from backstay.clock import SystemClock
+from backstay.config.configuration import Configuration
 from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.crypto.slots import AgeIdentity, read_identities
 from backstay.durable import LocalDisk
@@ -69,6 +72,9 @@ class Access:
     passphrase: str
     state_directory: Path
     environment: Mapping[str, str]
+    config: str = ""
+    named: Named | None = None
+    """What the configuration says of the repository, if it was called by a name of it."""
 
     def identities(self) -> tuple[AgeIdentity, ...]:
         """The identities of the files and of the environment. Raises `IDENTITY_INVALID`."""
@@ -79,6 +85,10 @@ class Access:
         if said and not self.identity_files:
             is_itself = said.lstrip().startswith("AGE-SECRET-KEY-")
             found += read_identities(said if is_itself else _read(Path(said)), "BACKSTAY_IDENTITY")
+        configured = self.named.entry.identity if self.named is not None else None
+        # An identity is kept on few hosts: where its file is not, commands see what anybody may see.
+        if not found and configured is not None and configured.exists():
+            found += read_identities(_read(configured), str(configured))
         return tuple(found)
 
 
@@ -88,14 +98,18 @@ def repository_options(function: CommandBody) -> CommandBody:
     @functools.wraps(function)
     def with_access(*arguments: Any, **values: Any) -> int | None:
         environment = invocation.current().environment
-        state = values.pop("state_dir") or environment.get("BACKSTAY_STATE_DIR") or _default_state(environment)
+        config = values.pop("config")
+        named = look_up(values.get("repository") or "", config, environment, Path())
+        if named is not None:
+            values["repository"] = named.entry.location
+        state = state_directory(values.pop("state_dir"), environment, named.configuration if named else None)
         passphrase = environment.get("BACKSTAY_PASSPHRASE", "")
         if values.pop("passphrase") and not passphrase:
             if not sys.stdin.isatty():
                 raise errors.USAGE.error("there is no terminal to ask for the passphrase", where="--passphrase",
                                          next_step="set BACKSTAY_PASSPHRASE")  # fmt: skip
             passphrase = click.prompt("Passphrase", hide_input=True, err=True)
-        values["access"] = Access(values.pop("identity"), passphrase, Path(state), environment)
+        values["access"] = Access(values.pop("identity"), passphrase, state, environment, config, named)
         return function(*arguments, **values)
 
     parameters = [
@@ -103,6 +117,7 @@ def repository_options(function: CommandBody) -> CommandBody:
                help="Opens encrypted backups; may be repeated."),
         SwitchOption(["--passphrase"], default=False, section=KEYS, help="Ask for the passphrase of a recipient."),
         Option(["--state-dir"], metavar="DIR", section=KEYS, help="What this host remembers of repositories."),
+        Option(["--config"], default="", metavar="FILE", section=KEYS, help="Where names of repositories come from."),
     ]  # fmt: skip
     return attach(with_access, parameters)
 
@@ -153,11 +168,16 @@ def state_of(access: Access, repository: Repository) -> WriterState:
     return WriterState(access.state_directory, repository.id, LocalDisk())
 
 
-def _default_state(environment: Mapping[str, str]) -> str:
+def state_directory(said: str | None, environment: Mapping[str, str], configuration: Configuration | None) -> Path:
+    """What the flag says, else the environment, the configuration, or the usual place."""
+    if named := said or environment.get("BACKSTAY_STATE_DIR"):
+        return Path(named)
+    if configuration is not None and configuration.state_dir is not None:
+        return configuration.state_dir
     if os.geteuid() == 0:
-        return _SYSTEM_STATE
+        return Path(_SYSTEM_STATE)
     base = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME") or "/") / ".local" / "state")
-    return f"{base}/backstay"
+    return Path(base) / "backstay"
 
 
 def _read(path: Path) -> str:
