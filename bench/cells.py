@@ -155,8 +155,8 @@ def save(bench: Bench, store: Store) -> Iterator[Row]:
             )
             losses: list[list[tuple[float, float]]] = [[], []]
             busy = bench.alternate(
-                lambda: _under_load(etcd, saved_by_us, losses[0]),
-                lambda: _under_load(etcd, saved_by_etcdctl, losses[1]),
+                lambda: under_load(etcd, saved_by_us, losses[0]),
+                lambda: under_load(etcd, saved_by_etcdctl, losses[1]),
             )
             notes = tuple(
                 f"puts/s {median(before for before, _ in rates):.0f} before, {median(during for _, during in rates):.0f}"
@@ -167,7 +167,7 @@ def save(bench: Bench, store: Store) -> Iterator[Row]:
             yield Row(what, store.label, busy[0], busy[1], against, 1.2, limit_private_bytes=limit, notes=notes)
 
 
-def _under_load(etcd: EtcdProcess, action: Callable[[], Measurement], rates: list[tuple[float, float]]) -> Measurement:
+def under_load(etcd: EtcdProcess, action: Callable[[], Measurement], rates: list[tuple[float, float]]) -> Measurement:
     """Run `action` while a client puts; adds the puts per second before and during it to `rates`."""
     command = [sys.executable, "-m", "bench.load", etcd.endpoint]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as load:
