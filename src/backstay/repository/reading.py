@@ -48,18 +48,16 @@ class PointReader:
 
     def everything(self) -> Iterator[StoredRecord]:
         """All records that the source held, in the order of keys. Raises `POINT_UNPROVEN` at the end if they are not."""
-        readers = [self.run(run) for run in self.manifest.of_kind(*_CHAIN, ObjectClass.HISTORY)]
-        self._check_chain([reader for reader in readers if reader.footer.kind in _CHAIN])
+        readers = [*self.chain(), *self.histories()]
         merged = merging.merged(reader.records() for reader in readers)
-        records = merging.everything(merged, self.facts.rule, _vanished(readers))
+        records = merging.everything(merged, self.facts.rule, vanished_records(readers))
         return self._proven(records, self.facts.records_digest, "records")
 
     def state(self) -> Iterator[StoredRecord]:
         """The newest record of every key that existed, and the records of the point's revision, in the order of keys."""
-        readers = [self.run(run) for run in self.manifest.of_kind(*_CHAIN)]
-        self._check_chain(readers)
+        readers = self.chain()
         merged = merging.merged(reader.records() for reader in readers)
-        records = merging.state(merged, self.facts.revision, _vanished(readers))
+        records = merging.state(merged, self.facts.revision, vanished_records(readers))
         return self._proven(records, self.facts.state_digest, "state", with_tombstones=False)
 
     def newest(self, key: bytes) -> StoredRecord | None:
@@ -67,9 +65,8 @@ class PointReader:
 
         Rests on the seals alone; no digest is compared.
         """
-        readers = [self.run(run) for run in self.manifest.of_kind(*_CHAIN)]
-        self._check_chain(readers)
-        vanished = _vanished(readers)
+        readers = self.chain()
+        vanished = vanished_records(readers)
         for reader in reversed(readers):
             record = reader.newest(key)
             if record is not None:
@@ -83,6 +80,16 @@ class PointReader:
             if reader.plain_sha256() != self.facts.entries_digest:
                 raise self._unproven("the entries of the other buckets have another digest")
             yield from reader.entries()
+
+    def chain(self) -> list[RunReader]:
+        """The base and the runs of states that go on from it. Raises `POINT_UNPROVEN` where they do not."""
+        readers = [self.run(run) for run in self.manifest.of_kind(*_CHAIN)]
+        self._check_chain(readers)
+        return readers
+
+    def histories(self) -> list[RunReader]:
+        """The runs that hold what the chain leaves out."""
+        return [self.run(run) for run in self.manifest.of_kind(ObjectClass.HISTORY)]
 
     def _check_chain(self, readers: list[RunReader]) -> None:
         """The runs lead from the base to the point's state without a gap or an overlap, each going on from the one before."""
@@ -114,5 +121,6 @@ class PointReader:
         )
 
 
-def _vanished(readers: Iterable[RunReader]) -> frozenset[tuple[int, int]]:
+def vanished_records(readers: Iterable[RunReader]) -> frozenset[tuple[int, int]]:
+    """The records that some run says are gone."""
     return frozenset(each for reader in readers for each in reader.footer.vanished)

@@ -2,7 +2,7 @@
 
     @repository_options      -> access: Access       (--identity, --passphrase, --state-dir, --config)
                                 the argument `repository` becomes a location where it is a name of the configuration
-    @at_option               -> at: str              which point; `choose_point` finds it
+    @at_option               -> at: str              which point; `repository.choosing` finds it
     @cluster_option          -> cluster: str         empty for all
     @root_key_option         -> root_key: Path       what changes of trust are signed with
 
@@ -16,7 +16,7 @@ import functools
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +38,7 @@ from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.crypto.slots import AgeIdentity, read_identities
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
-from backstay.jobs.points.choose import LATEST, choose
-from backstay.repository.catalogue import facts_of
-from backstay.repository.manifest import Manifest
-from backstay.repository.reading import PointReader
+from backstay.repository.choosing import LATEST
 from backstay.repository.repository import Repository, open_repository
 
 KEYS = "Keys and state"
@@ -51,7 +48,7 @@ at_option = click.option(
     default=LATEST,
     show_default=True,
     metavar="POINT",
-    help="latest, an id, a revision, a time, or before-delete:KEY.",
+    help="latest, a tag, an id, a revision, a time, or before-delete:KEY.",
 )
 root_key_option = click.option(
     "--root-key",
@@ -146,15 +143,6 @@ def opened_repository(location: str, access: Access, reporting: Reporting) -> It
             ]
             repository = open_repository(store, (*access.identities(), *found))
         yield repository
-
-
-def choose_point(repository: Repository, points: Sequence[Manifest], wanted: str) -> Manifest:
-    """The point that `--at` means. Raises `POINT_NOT_FOUND`, `USAGE`."""
-
-    def holds(point: Manifest, key: bytes) -> bool:
-        return PointReader(repository, point).newest(key) is not None
-
-    return choose(points, wanted, lambda point: facts_of(repository, point), holds)
 
 
 def read_root_key(path: Path) -> SigningKey:

@@ -16,7 +16,6 @@ from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import (
     Access,
     at_option,
-    choose_point,
     cluster_option,
     opened_repository,
     repository_options,
@@ -26,6 +25,7 @@ from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
 from backstay.jobs.points.restore import PointPlan, RestoredPoint, is_directory_target, plan_restore, restore
 from backstay.repository.catalogue import read_catalogue
+from backstay.repository.choosing import choose_point
 from backstay.repository.reading import PointReader
 from backstay.values import size_text
 

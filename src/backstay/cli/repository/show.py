@@ -13,13 +13,13 @@ from backstay.cli.repository.list import readable_facts
 from backstay.cli.repository.opened import (
     Access,
     at_option,
-    choose_point,
     cluster_option,
     opened_repository,
     repository_options,
 )
 from backstay.cli.repository.rendering import point_plain, point_rows, verified_text
 from backstay.repository.catalogue import read_catalogue
+from backstay.repository.choosing import choose_point
 from backstay.repository.facts import newest_by_point, read_facts
 from backstay.values import size_text
 

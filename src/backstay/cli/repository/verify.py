@@ -23,7 +23,6 @@ from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import (
     Access,
     at_option,
-    choose_point,
     cluster_option,
     opened_repository,
     repository_options,
@@ -38,6 +37,7 @@ from backstay.findings import Severity, worst
 from backstay.jobs.points.drill import drill_point
 from backstay.jobs.points.verify import DRILLED, RepositoryVerification, verify
 from backstay.repository.catalogue import read_catalogue
+from backstay.repository.choosing import choose_point
 from backstay.repository.facts import Fact, PointFact, put_fact, rank, read_facts
 from backstay.repository.manifest import Manifest
 from backstay.snapshot.verify import Level

@@ -7,9 +7,10 @@ Memory is a window of sealed bytes and one frame.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import NamedTuple
 
 from backstay import errors
 from backstay.blobs.contract import BlobStore
@@ -36,6 +37,14 @@ _TAIL_BYTES = 64 << 10
 
 Keys = Callable[[EpochId, str], EpochKey | None]
 """The key of an epoch, for the object that is named; None in a plaintext repository. Raises `KEY_UNAVAILABLE`."""
+
+
+class _Window(NamedTuple):
+    """The frames from `start` up to `stop`, as they are stored."""
+
+    start: int
+    stop: int
+    sealed: memoryview
 
 
 class RunReader:
@@ -95,19 +104,37 @@ class RunReader:
             self._check_count(frame, len(entries))
             yield from entries
 
+    def within(self, first: bytes, end: bytes) -> Iterator[StoredRecord]:
+        """Its records of keys from `first` on and below `end` (empty: to the last), from the frames that can hold them.
+
+        It rests on the seals of those frames; the SHA-256 of the object is not computed.
+        """
+        # The frame before the one that begins with `first` may end with records of it.
+        start = max(0, bisect_left(self.footer.frames, first, key=lambda frame: frame.first) - 1)
+        stop = bisect_left(self.footer.frames, end, key=lambda frame: frame.first) if end else len(self.footer.frames)
+        for window in self._windows(start, stop):
+            for _, content in self._opened(window):
+                for record in decode_rows(content, self.name):
+                    if end and record.key >= end:
+                        return
+                    if record.key >= first:
+                        yield record
+
+    def of_key(self, key: bytes) -> list[StoredRecord]:
+        """All its records of one key, oldest first."""
+        return list(self.within(key, key + b"\0"))
+
     def newest(self, key: bytes) -> StoredRecord | None:
         """The last record of `key`, from the one frame that can hold it; None where the run has none."""
         number = bisect_right(self.footer.frames, key, key=lambda frame: frame.first) - 1
         if number < 0:
             return None
-        frame = self.footer.frames[number]
-        data = self._fetch(frame.offset, LENGTH_SIZE + frame.length)
-        self._check_length(data[:LENGTH_SIZE], frame.length)
-        content = unpack(self._seal.open(number, data[LENGTH_SIZE:]), self.name)
         found = None
-        for record in decode_rows(content, self.name):
-            if record.key == key:
-                found = record
+        for window in self._windows(number, number + 1):
+            for _, content in self._opened(window):
+                for record in decode_rows(content, self.name):
+                    if record.key == key:
+                        found = record
         return found
 
     def check(self) -> None:
@@ -125,27 +152,36 @@ class RunReader:
     def _contents(self) -> Iterator[tuple[FrameIndex, bytes]]:
         """Every frame unpacked, and at the end the SHA-256 of the object compared with its name."""
         digest = hashlib.sha256(self._head)
-        frames = self.footer.frames
-        number = 0
-        while number < len(frames):
-            start = last = number
-            while last + 1 < len(frames) and _end(frames[last + 1]) - frames[start].offset <= self._window:
-                last += 1
-            window = memoryview(self._fetch(frames[start].offset, _end(frames[last]) - frames[start].offset))
-            digest.update(window)
-            for number in range(start, last + 1):
-                frame = frames[number]
-                at = frame.offset - frames[start].offset
-                self._check_length(bytes(window[at : at + LENGTH_SIZE]), frame.length)
-                sealed = bytes(window[at + LENGTH_SIZE : at + LENGTH_SIZE + frame.length])
-                content = unpack(self._seal.open(number, sealed), self.name)
-                if len(content) != frame.unpacked:
-                    raise damaged(self.name, f"frame {number} has another size than its index says")
-                yield frame, content
-            number = last + 1
+        for window in self._windows(0, len(self.footer.frames)):
+            digest.update(window.sealed)
+            yield from self._opened(window)
         digest.update(self._tail)
         if digest.hexdigest() != names.run_sha256(self.name):
             raise damaged(self.name, "its SHA-256 is not the one in its name")
+
+    def _windows(self, start: int, stop: int) -> Iterator[_Window]:
+        """The frames from `start` up to `stop` as they are stored, as many at a time as a window holds."""
+        frames = self.footer.frames
+        while start < stop:
+            last = start
+            while last + 1 < stop and _end(frames[last + 1]) - frames[start].offset <= self._window:
+                last += 1
+            length = _end(frames[last]) - frames[start].offset
+            yield _Window(start, last + 1, memoryview(self._fetch(frames[start].offset, length)))
+            start = last + 1
+
+    def _opened(self, window: _Window) -> Iterator[tuple[FrameIndex, bytes]]:
+        """Each frame of a window, unpacked."""
+        begin = self.footer.frames[window.start].offset
+        for number in range(window.start, window.stop):
+            frame = self.footer.frames[number]
+            at = frame.offset - begin
+            self._check_length(bytes(window.sealed[at : at + LENGTH_SIZE]), frame.length)
+            sealed = bytes(window.sealed[at + LENGTH_SIZE : at + LENGTH_SIZE + frame.length])
+            content = unpack(self._seal.open(number, sealed), self.name)
+            if len(content) != frame.unpacked:
+                raise damaged(self.name, f"frame {number} has another size than its index says")
+            yield frame, content
 
     def _fetch(self, offset: int, length: int) -> bytes:
         try:

@@ -15,7 +15,6 @@ from backstay.cli.repository.hold.rendering import hold_plain, parse_until, stat
 from backstay.cli.repository.opened import (
     Access,
     at_option,
-    choose_point,
     cluster_option,
     opened_repository,
     repository_options,
@@ -23,6 +22,7 @@ from backstay.cli.repository.opened import (
 )
 from backstay.clock import SystemClock
 from backstay.repository.catalogue import read_catalogue
+from backstay.repository.choosing import choose_point
 from backstay.repository.retention.holds import LONGEST_REASON, Hold, put_hold
 
 

@@ -6,10 +6,7 @@ import pytest
 
 from backstay import errors
 from backstay.errors import BackstayError
-from backstay.jobs.points.choose import choose
-from backstay.repository.catalogue import facts_of
-from backstay.repository.manifest import Manifest, PointFacts
-from backstay.repository.reading import PointReader
+from backstay.repository.choosing import choose, choose_point
 from tests.backing_up import Cluster, Place
 
 
@@ -25,15 +22,7 @@ def place() -> Place:
 
 
 def chosen(place: Place, wanted: str) -> int:
-    repository = place.repository()
-
-    def facts(manifest: Manifest) -> PointFacts:
-        return facts_of(repository, manifest)
-
-    def holds(manifest: Manifest, key: bytes) -> bool:
-        return PointReader(repository, manifest).newest(key) is not None
-
-    return choose(place.catalogue().points, wanted, facts, holds).sequence
+    return choose_point(place.repository(), place.catalogue().points, wanted).sequence
 
 
 @pytest.mark.parametrize(
@@ -88,6 +77,35 @@ def test_what_means_nothing_is_refused(place: Place, wanted: str) -> None:
     assert raised.value.kind is errors.USAGE
 
 
+def test_a_revision_between_points_is_found_in_the_history_of_the_next_one(place: Place) -> None:
+    repository, points = place.repository(), place.catalogue().points
+    assert choose(repository, points, "3") == (points[1], 3)
+    assert choose(repository, points, "4") == (points[1], None)
+    assert choose(repository, points, "5") == (points[2], 5)
+    assert choose(repository, points, f"{points[0].lineage[:5]}@5") == (points[2], 5)
+    assert choose(repository, points, f"{points[2].id}@3") == (points[2], 3)
+    assert choose(repository, points, f"{points[2].id}@2") == (points[2], 2)
+
+
+def test_a_revision_of_two_histories_is_refused_until_one_is_named() -> None:
+    place, cluster = Place(), Cluster()
+    cluster.put(b"a", b"1")
+    place.back_up(cluster)
+    other = cluster.copy()
+    cluster.put(b"a", b"2")
+    place.back_up(cluster)
+    other.put(b"a", b"3")
+    place.back_up(other)
+    repository, points = place.repository(), place.catalogue().points
+    assert len({each.lineage for each in points}) == 2
+    with pytest.raises(BackstayError) as raised:
+        choose(repository, points, "3")
+    assert raised.value.kind is errors.POINT_NOT_FOUND
+    assert "several histories" in str(raised.value)
+    for point in points[1:]:
+        assert choose(repository, points, f"{point.lineage}@3").point == point
+
+
 def test_an_empty_repository_says_so() -> None:
     with pytest.raises(BackstayError) as raised:
         chosen(Place(), "latest")
@@ -114,7 +132,27 @@ def test_the_point_before_a_deletion_is_found_however_the_key_went() -> None:
     ):  # fmt: skip
         assert chosen(place, f"before-delete:{key}") == sequence
         assert chosen(place, f"before-delete {key}") == sequence
+    repository, points = place.repository(), place.catalogue().points
+    assert choose(repository, points, "before-delete:/registry/pods/499") == (points[2], None)
     for key in ("never", "/registry/pods/8", "", "~"):
         with pytest.raises(BackstayError) as raised:
             chosen(place, f"before-delete:{key}")
         assert raised.value.kind in (errors.POINT_NOT_FOUND, errors.USAGE)
+
+
+def test_the_revision_before_a_deletion_is_found_where_history_holds_it() -> None:
+    place, cluster = Place(), Cluster()
+    cluster.put(b"other", b"1")
+    place.back_up(cluster)  # 1, at revision 2
+    cluster.put(b"short", b"lived")  # 3
+    cluster.put(b"other", b"2")  # 4
+    cluster.delete(b"short")  # 5
+    cluster.put(b"other", b"3")
+    place.back_up(cluster)  # 2
+    cluster.put(b"other", b"4")
+    place.back_up(cluster)  # 3
+    repository, points = place.repository(), place.catalogue().points
+    assert choose(repository, points, "before-delete:short") == (points[1], 4)
+    with pytest.raises(BackstayError) as raised:
+        choose_point(repository, points, "before-delete:short")
+    assert raised.value.kind is errors.POINT_NOT_FOUND
