@@ -1,7 +1,7 @@
 """What every source of keys promises, held against the golden files and what etcd itself answered about them.
 
-The same suite runs over snapshot files and killed directories of five releases, and over the newest etcd
-here that serves one of the snapshots.
+The same suite runs over snapshot files and killed directories of five releases, over those snapshots backed up into a
+repository, and over the newest etcd here that serves one of the snapshots.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from typing import Any
 import pytest
 
 from backstay import errors
+from backstay.blobs.local import LocalStore
 from backstay.etcd import Client, ConnectionOptions, Credentials
+from backstay.snapshot.canonical import StoreContents
+from backstay.snapshot.opened import open_file
 from backstay.sources import Selection, Source, open_source
 from backstay.values import Revision
 from tests import golden, peers
+from tests.backing_up import Place
 from tests.conftest import StartEtcd
 
 ALL = Selection.parse("")
@@ -56,6 +60,27 @@ def directory_case(name: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
     return Case(open_source(str(golden.unpack(name, tmp_path / "data"))), golden.expectation(name))
 
 
+class SnapshotCluster(StoreContents):
+    """A store on disk as something that `tests.backing_up.Place` backs up; its HashKV is not looked at here."""
+
+    def hash_kv(self) -> int:
+        return 0
+
+
+def repository_case(version: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
+    """The same snapshot after it went into a repository."""
+    path, repository = tmp_path / "snapshot.db", tmp_path / "repository"
+    repository.mkdir()
+    place = Place(LocalStore(repository), spill=tmp_path)
+    path.write_bytes(golden.snapshot(version))
+    with open_file(path) as store:
+        place.back_up(SnapshotCluster(store))
+    path.unlink()
+    return Case(
+        open_source(repository.as_uri(), identities=[place.recovery]), golden.expectation(f"{version}/snapshot")
+    )
+
+
 def live_case(version: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
     peer = peers.newest()
     if peer.etcdutl is None:
@@ -74,11 +99,13 @@ def live_case(version: str, tmp_path: Path, start_etcd: StartEtcd) -> Case:
 MAKERS: dict[str, Callable[[str, Path, StartEtcd], Case]] = {
     "file": file_case,
     "directory": directory_case,
+    "repository": repository_case,
     "live": live_case,
 }
 CASES = [
     *(("file", version) for version in golden.VERSIONS),
     *(("directory", name) for name in (*golden.KILLED, *golden.COMPACTING)),
+    *(("repository", version) for version in golden.VERSIONS),
     ("live", "3.7.3"),
 ]
 

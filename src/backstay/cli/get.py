@@ -1,4 +1,4 @@
-"""`backstay get`: one key with its value, from a snapshot, a data directory or a living etcd, at any revision.
+"""`backstay get`: one key with its value, from a snapshot, a data directory, a living etcd or a backup, at any revision.
 
 The values of Secrets stay off the screen unless asked for: a terminal is seen, recorded and scrolled back.
 """
@@ -13,13 +13,12 @@ import click
 
 from backstay import errors
 from backstay.cli.groups import own_command
-from backstay.cli.options import Format, connection_options, output_options, reporting_options
-from backstay.cli.reach import open_named
+from backstay.cli.options import Format, output_options, reporting_options
 from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import pairs, printable
 from backstay.cli.reporting import Reporting
-from backstay.cli.settings import ConnectionSettings
+from backstay.cli.sources import Sources, source_options
 from backstay.formats.mvcc import KeyValue
 from backstay.sources import key_bytes, key_text
 from backstay.values import Revision, hex_id
@@ -42,10 +41,11 @@ class ValueForm(Enum):
     backstay get backup.db /registry/namespaces/default
     backstay get backup.db /registry/pods/default/web --revision 81234 --as hex
     backstay get /var/lib/etcd /registry/configmaps/kube-system/coredns --as raw > coredns.bin
+    backstay get /mnt/backups /registry/pods/default/web --at 2026-11-25T00:10 --identity operator.key
     backstay get live /registry/secrets/default/token --show-secrets -o json
     """
 )
-@connection_options
+@source_options
 @output_options
 @reporting_options
 @click.option(
@@ -69,11 +69,11 @@ def command(
     revision: int,
     form: str,
     show_secrets: bool,
-    connection: ConnectionSettings,
+    sources: Sources,
     output: Format,
     reporting: Reporting,
 ) -> None:
-    """Show KEY of SOURCE: a snapshot file, a data directory, or `live`.
+    """Show KEY of SOURCE: a snapshot file, a data directory, `live`, or a point of a repository.
 
     KEY is the whole key, with bytes that are no text written `\\xNN`. The value of a Secret is left out unless
     --show-secrets is given.
@@ -81,7 +81,7 @@ def command(
     key, at = key_bytes(wanted), Revision(revision)
     if not key:
         raise errors.USAGE.error("the key is empty", next_step="list the keys with `backstay keys SOURCE`")
-    with open_named(source, connection, reporting) as opened:
+    with sources.open(source, reporting) as opened:
         item = opened.get(key, at)
         if item is None:
             raise errors.KEY_NOT_FOUND.error(

@@ -1,4 +1,4 @@
-"""`backstay keys`: which keys a snapshot, a data directory or a living etcd holds, at any revision."""
+"""`backstay keys`: which keys a snapshot, a data directory, a living etcd or a backup holds, at any revision."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Iterable
 import click
 
 from backstay.cli.groups import own_command
-from backstay.cli.options import Format, connection_options, output_options, reporting_options
-from backstay.cli.reach import open_named
+from backstay.cli.options import Format, output_options, reporting_options
 from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import Align, columns
 from backstay.cli.reporting import Reporting
-from backstay.cli.settings import ConnectionSettings
+from backstay.cli.sources import Sources, source_options
 from backstay.sources import Entry, Selection, key_text
 from backstay.values import Revision
 
@@ -27,10 +26,11 @@ _ROWS_AT_ONCE = 500
     backstay keys backup.db /registry/secrets/
     backstay keys backup.db '/registry/*/production/*' --sizes
     backstay keys /var/lib/etcd /registry/ --count
+    backstay keys s3://bucket/etcd /registry/pods/ --at before-upgrade --identity operator.key
     backstay keys live /registry/pods/ --revision 120000 -o json
     """
 )
-@connection_options
+@source_options
 @output_options
 @reporting_options
 @click.option(
@@ -49,17 +49,17 @@ def command(
     count: bool,
     sizes: bool,
     limit: int | None,
-    connection: ConnectionSettings,
+    sources: Sources,
     output: Format,
     reporting: Reporting,
 ) -> None:
-    """List the keys of SOURCE: a snapshot file, a data directory, or `live`.
+    """List the keys of SOURCE: a snapshot file, a data directory, `live`, or a point of a repository.
 
     A GLOB has an asterisk and must fit the whole key: `*` stands for something within one segment of the path, `**` for
     anything. Without an asterisk every key is meant that begins with PREFIX. Bytes that are no text are written `\\xNN`.
     """
     chosen, at = Selection.parse(selection), Revision(revision)
-    with open_named(source, connection, reporting) as opened:
+    with sources.open(source, reporting) as opened:
         if count:
             counts = opened.count(chosen, at, sizes=sizes)
             answer: dict[str, Plain] = {"revision": at or opened.revision, "keys": counts.keys}

@@ -3,7 +3,6 @@
 The one home of that decision, called by every command that talks to a living etcd:
 
     client = connect(connection, reporting)                     a client, the reasons said on stderr
-    with open_named(source, connection, reporting) as opened:   a file, a data directory, or `live`
     reached = reach(connection, root=...)                       the decision itself, without a word
 
 The rules, first to last: what flags and variables say is used as it is; endpoints without any certificate get those of the
@@ -13,9 +12,8 @@ found, etcdctl's default address, if somebody listens there.
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +23,11 @@ from backstay.cli import invocation
 from backstay.cli.options import ask_password
 from backstay.cli.reporting import Reporting
 from backstay.cli.settings import ConnectionSettings
-from backstay.errors import FormatError
 from backstay.etcd.connection import ConnectionOptions, Credentials, Endpoint
 
 if TYPE_CHECKING:  # and loaded when they are needed: most sources are files
     from backstay.etcd.client import Client
     from backstay.etcd.discovery import Discovery, Installation
-    from backstay.sources import Source
 
 DEFAULT_ENDPOINT = "127.0.0.1:2379"
 ROOT_VARIABLE = "BACKSTAY_HOST_ROOT"
@@ -68,28 +64,6 @@ def connect(connection: ConnectionSettings, reporting: Reporting) -> Client:
     from backstay.etcd.client import Client
 
     return Client(reach_aloud(connection, reporting).options)
-
-
-@contextlib.contextmanager
-def open_named(source: str, connection: ConnectionSettings, reporting: Reporting) -> Iterator[Source]:
-    """The source that an argument SOURCE names, with warnings of what opening noticed; closed at the end of the block.
-
-    Raises as `open_source` and `reach` do; damage that is met while reading is told with the name of the file.
-    """
-    from backstay.sources import open_source
-
-    try:
-        with open_source(source, connect=lambda: connect(connection, reporting)) as opened:
-            for finding in opened.findings:
-                reporting.warn(str(finding), code=finding.code)
-            yield opened
-    except FormatError as problem:
-        raise errors.FORMAT_INVALID.error(
-            problem.what,
-            where=f"{source}, {problem.where}",
-            why=problem.why,
-            next_step=f"run `backstay snapshot verify {source}` for all findings, and take another copy of the file",
-        ) from problem
 
 
 def reach_aloud(connection: ConnectionSettings, reporting: Reporting) -> Reached:

@@ -37,8 +37,14 @@ class PointView:
         if at == self.revision:
             records = self.point.state() if not first and not end else self._state(first, end)
             return (record for record in records if not record.tombstone)
-        records = self.point.everything() if not first and not end else self._everything(first, end)
-        return _newest_of_each(records, at)
+        return _newest_of_each(self.records(first, end), at)
+
+    def records(self, first: bytes = b"", end: bytes = b"") -> Iterator[StoredRecord]:
+        """Every record that the source held of keys from `first` on and below `end`, by key, deletions included."""
+        if not first and not end:
+            return self.point.everything()
+        merged = merging.merged(reader.within(first, end) for reader in self._readers)
+        return merging.everything(merged, self.point.facts.rule, self._vanished)
 
     def newest(self, key: bytes, at: int) -> StoredRecord | None:
         """One key as it was at revision `at`, None where it did not exist."""
@@ -53,17 +59,9 @@ class PointView:
                     found = record
         return None if found is None or found.tombstone or found[1:3] in self._vanished else found
 
-    def versions(self, key: bytes) -> list[StoredRecord]:
-        """Every record of one key that the source held, oldest first, deletions included."""
-        return list(self._everything(key, key + b"\0"))
-
     def _state(self, first: bytes, end: bytes) -> Iterator[StoredRecord]:
         records = merging.merged(reader.within(first, end) for reader in self._chain)
         return merging.state(records, self.revision, self._vanished)
-
-    def _everything(self, first: bytes, end: bytes) -> Iterator[StoredRecord]:
-        records = merging.merged(reader.within(first, end) for reader in self._readers)
-        return merging.everything(records, self.point.facts.rule, self._vanished)
 
     @cached_property
     def _chain(self) -> Sequence[RunReader]:
