@@ -92,54 +92,71 @@ class Classification:
                 yield flag, element
 
 
+class Classifier:
+    """The pass, for one caller. Memory is one entry per key, and 65 bytes per record."""
+
+    def __init__(self, compact_revision: int) -> None:
+        self._compact = compact_revision
+        self._flags, self._digests, self._index = bytearray(), bytearray(), RecordIndex()
+        self._keeps_tombstones = False
+
+    def watch(self, elements: Iterable[Element]) -> Iterator[Element]:
+        """All of `elements`, which somebody else has a use for too: one reading of a store serves both."""
+        compact, flags, digests, index = self._compact, self._flags, self._digests, self._index
+        add_main, add_mark, add_key = index.mains.append, index.marks.append, index.keys.append
+        newest: dict[bytes, int] = {}
+        sha256, user_key, from_bytes = hashlib.sha256, hashkv.user_key, int.from_bytes
+        for position, pair in enumerate(elements):
+            element, value = pair
+            main = from_bytes(element[:8], "big")
+            tombstone = len(element) == mvcc.TOMBSTONE_KEY_SIZE
+            key = user_key(value, 0, len(value))
+            before = newest.get(key)
+            if before is None:
+                add_key(from_bytes(sha256(key).digest()[:8], "big"))
+            else:
+                add_key(index.keys[before])
+                flags[before] &= _NOT_NEWEST
+                if main <= compact:
+                    flags[before] |= DOOMED
+            newest[key] = position
+            flag = NEWEST
+            if not tombstone:
+                flag |= PUT
+            elif main == compact:
+                self._keeps_tombstones = True
+            elif main < compact:
+                flag |= DOOMED
+            flags.append(flag)
+            add_main(main)
+            add_mark(from_bytes(element[9:17], "big") << 1 | tombstone)
+            digests += sha256(element + value).digest()
+            yield pair
+
+    def result(self) -> Classification:
+        """What follows, once all elements have been watched."""
+        flags, digests, index, from_bytes = self._flags, self._digests, self._index, int.from_bytes
+        keys = flags.count(NEWEST | PUT)
+        state, everything = DigestSum(), DigestSum()
+        for position, flag in enumerate(flags):
+            digest = bytes(digests[_DIGEST_SIZE * position : _DIGEST_SIZE * (position + 1)])
+            index.digests.append(from_bytes(digest[:8], "big"))
+            if flag < DOOMED:
+                everything.add(digest)
+                if flag == NEWEST | PUT:
+                    state.add(digest)
+        mains = index.mains
+        if max(flags, default=0) >= DOOMED:
+            index = _without_doomed(index, flags)
+        return Classification(flags, mains, index, self._keeps_tombstones, keys, state.text, everything.text)
+
+
 def classify(source: RecordSource) -> Classification:
-    """The pass. Memory is one entry per key, and 65 bytes per record."""
-    compact = source.compact_revision
-    flags = bytearray()
-    digests = bytearray()
-    index = RecordIndex()
-    add_main, add_mark, add_key = index.mains.append, index.marks.append, index.keys.append
-    newest: dict[bytes, int] = {}
-    keeps_tombstones = False
-    sha256, user_key, from_bytes = hashlib.sha256, hashkv.user_key, int.from_bytes
-    for position, (element, value) in enumerate(source.elements()):
-        main = from_bytes(element[:8], "big")
-        tombstone = len(element) == mvcc.TOMBSTONE_KEY_SIZE
-        key = user_key(value, 0, len(value))
-        before = newest.get(key)
-        if before is None:
-            add_key(from_bytes(sha256(key).digest()[:8], "big"))
-        else:
-            add_key(index.keys[before])
-            flags[before] &= _NOT_NEWEST
-            if main <= compact:
-                flags[before] |= DOOMED
-        newest[key] = position
-        flag = NEWEST
-        if not tombstone:
-            flag |= PUT
-        elif main == compact:
-            keeps_tombstones = True
-        elif main < compact:
-            flag |= DOOMED
-        flags.append(flag)
-        add_main(main)
-        add_mark(from_bytes(element[9:17], "big") << 1 | tombstone)
-        digests += sha256(element + value).digest()
-    keys = flags.count(NEWEST | PUT)
-    newest.clear()
-    state, everything = DigestSum(), DigestSum()
-    for position, flag in enumerate(flags):
-        digest = bytes(digests[_DIGEST_SIZE * position : _DIGEST_SIZE * (position + 1)])
-        index.digests.append(from_bytes(digest[:8], "big"))
-        if flag < DOOMED:
-            everything.add(digest)
-            if flag == NEWEST | PUT:
-                state.add(digest)
-    mains = index.mains
-    if max(flags, default=0) >= DOOMED:
-        index = _without_doomed(index, flags)
-    return Classification(flags, mains, index, keeps_tombstones, keys, state.text, everything.text)
+    """The pass over a source that nobody else reads meanwhile."""
+    classifier = Classifier(source.compact_revision)
+    for _ in classifier.watch(source.elements()):
+        pass
+    return classifier.result()
 
 
 def _without_doomed(index: RecordIndex, flags: bytearray) -> RecordIndex:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -24,6 +25,7 @@ BucketElement = tuple[bytes, bytes, bytes]
 """Bucket, key, value. An empty key says that there is the bucket."""
 
 _CHECKSUM_BYTES = 64 << 10
+_DIGEST_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,58 @@ def build_canonical(
 
     `sink` gets everything from page 2 on. Raises `FormatError` for elements out of order or of sizes bbolt cannot hold.
     """
-    digest = hashlib.sha256()
-
-    def take(pages: list[bytes]) -> None:
-        for page in pages:
-            digest.update(page)
-        if sink is not None:
-            sink(pages)
-
     checksum = _Checksum()
-    built = build(_buckets(entries, records, checksum), take, page_size=page_size)
-    digest.update(built.meta_pages)
-    return CanonicalFile(digest.hexdigest(), built.size, page_size, checksum.result(), built.meta_pages)
+    with _PagesDigest() as digest:
+
+        def take(pages: list[bytes]) -> None:
+            digest.add(pages)
+            if sink is not None:
+                sink(pages)
+
+        built = build(_buckets(entries, records, checksum), take, page_size=page_size)
+        pages_sha256 = digest.finish(built.meta_pages)
+    return CanonicalFile(pages_sha256, built.size, page_size, checksum.result(), built.meta_pages)
+
+
+class _PagesDigest:
+    """SHA-256 of pages, on a thread of its own: hashing needs no interpreter and takes as long as building.
+
+    The batches are large because before each the thread waits for the interpreter, which the builder holds for milliseconds.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="backstay-sha256")
+        self._batch: list[bytes] = []
+        self._size = 0
+        self._hashing: Future[None] | None = None
+
+    def __enter__(self) -> _PagesDigest:
+        return self
+
+    def __exit__(self, kind: object, problem: object, trace: object) -> None:
+        self._thread.shutdown()
+
+    def add(self, pages: list[bytes]) -> None:
+        self._batch += pages
+        self._size += sum(map(len, pages))
+        if self._size >= _DIGEST_BYTES:
+            self._hash()
+
+    def finish(self, last: bytes) -> str:
+        """The digest of all pages and `last`, as hex digits."""
+        self._batch.append(last)
+        self._hash()
+        if self._hashing is not None:
+            self._hashing.result()
+        return self._digest.hexdigest()
+
+    def _hash(self) -> None:
+        data = b"".join(self._batch)
+        self._batch, self._size = [], 0
+        if self._hashing is not None:
+            self._hashing.result()  # at most one batch waits, so that memory stays bounded
+        self._hashing = self._thread.submit(self._digest.update, data)
 
 
 class _Checksum:

@@ -1,7 +1,7 @@
 """One backup: the store is inspected, its canonical file computed, its records committed as a point, and the point remembered.
 
     inspect   structure, records, HashKV; a store that is not sound is refused
-    classify  which records are kept, and their digests; the canonical file of them is built and hashed, not written
+    compute   which records are kept, their digests, and the canonical file of them: built and hashed, not written
     commit    runs and manifest (`repository.writing`)
     remember  what the next backup goes on from
 
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from backstay import errors
@@ -23,9 +24,9 @@ from backstay.formats.hashkv import CURRENT_RULE, HashKV
 from backstay.jobs.backup.state import WriterState
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
-from backstay.repository.source import classify
+from backstay.repository.source import Classification, Classifier
 from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
-from backstay.snapshot.canonical import StoreContents, build_canonical
+from backstay.snapshot.canonical import CanonicalFile, StoreContents, build_canonical
 from backstay.snapshot.inspect import Inspection, Trailer, inspect
 from backstay.snapshot.opened import OpenedStore
 from backstay.snapshot.verify import Level, judge
@@ -101,8 +102,11 @@ def run(
     spill: Path,
     progress: Progress,
     proven: HashKV | None = None,
+    taken: datetime | None = None,
 ) -> BackupReport:
     """Make a point of `store`; `proven` is its HashKV if it was saved and proven just now, and need not be again.
+
+    `taken` is when the source was read, and becomes the time of the point; now where nobody says it.
 
     Raises `SOURCE_UNSOUND`, `SIGNING_KEY_INVALID`, `STATE_UNUSABLE`, what `repository.writing.back_up` raises, and
     `FormatError` for a file that changed while it was read.
@@ -121,14 +125,9 @@ def run(
         raise errors.SOURCE_UNSOUND.error("the HashKV of the source cannot be computed", where=str(store.path))
     hash_kv = HashFacts(proven.hash, proven.revision, proven.compact_revision)
     contents = StoreContents(store)
-    classification = classify(contents)
     progress.begin("computing the file", None)
-    built = build_canonical(
-        contents.entries(),
-        (element for _, element in classification.kept(contents)),
-        page_size=store.database.page_size,
-    )
-    now = clock.now()
+    classification, built = compute(contents, store.database.page_size)
+    now = taken if taken is not None else clock.now()
     committed = back_up(
         repository,
         contents,
@@ -146,6 +145,20 @@ def run(
     state.see(committed.manifest)
     state.remember(committed.memory)
     return _report(committed, clock.monotonic() - began, found)
+
+
+def compute(contents: StoreContents, page_size: int) -> tuple[Classification, CanonicalFile]:
+    """Which records the point will hold, and the file that a restore of it must give, in one reading of the store.
+
+    Where a compaction was at work the records that it had yet to remove are known only at the end; then a second one.
+    """
+    classifier = Classifier(contents.compact_revision)
+    built = build_canonical(contents.entries(), classifier.watch(contents.elements()), page_size=page_size)
+    classification = classifier.result()
+    if classification.normalised:
+        kept = (element for _, element in classification.kept(contents))
+        built = build_canonical(contents.entries(), kept, page_size=page_size)
+    return classification, built
 
 
 def examine(store: OpenedStore, progress: Progress) -> tuple[Inspection, tuple[Finding, ...]]:
