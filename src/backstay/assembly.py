@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 from backstay import errors
 from backstay.clock import Clock, SystemClock
@@ -21,6 +22,11 @@ from backstay.server.opening import OpenedServer
 from backstay.server.settings import ServerSettings
 from backstay.store.state import StoreState
 from backstay.values import Revision
+
+if TYPE_CHECKING:  # and loaded by those who serve a backup
+    from backstay.repository.reading import PointReader
+    from backstay.snapshot.opened import OpenedStore
+    from backstay.telemetry import Progress
 
 _DIRECTORY_MODE, _KEY_MODE = 0o700, 0o600
 _YEAR = 365
@@ -45,12 +51,45 @@ def open_backup(
     `SERVER_CERTIFICATE_UNUSABLE`, what `open_file` and `open_directory` raise, and what `view_state` raises.
     """
     from backstay.snapshot.opened import open_directory, open_file
-    from backstay.snapshot.view import view_file, view_state
 
+    _refuse_joining(settings)
+    store = open_directory(source) if source.is_dir() else open_file(source)
+    file = source / MEMBER / SNAP / DATABASE if source.is_dir() else source
+    return _serve_store(settings, store, file, at_revision, clock or SystemClock())
+
+
+def open_point_server(
+    settings: ServerSettings,
+    point: PointReader,
+    at_revision: int | None,
+    *,
+    scratch: Path,
+    progress: Progress,
+    clock: Clock | None = None,
+) -> OpenedServer:
+    """Serve a point of a repository, read-only, at a revision of its history (None: the newest).
+
+    It is rebuilt and proven first, into a file without a name in `scratch`; the repository is not needed afterwards.
+    Raises what `open_backup` and `open_private` raise.
+    """
+    from backstay.jobs.points.private import open_private
+
+    _refuse_joining(settings)
+    store = open_private(point, scratch, entropy=os.urandom, progress=progress)
+    return _serve_store(settings, store, store.path, at_revision, clock or SystemClock())
+
+
+def _refuse_joining(settings: ServerSettings) -> None:
     if settings.joins_existing:
         raise errors.SEVERAL_MEMBERS_WANTED.error("a backup joins nobody", where="--initial-cluster-state")
-    clock = clock or SystemClock()
-    store = open_directory(source) if source.is_dir() else open_file(source)
+
+
+def _serve_store(
+    settings: ServerSettings, store: OpenedStore, file: Path, at_revision: int | None, clock: Clock
+) -> OpenedServer:
+    """A server of `store`, which is closed with it."""
+    from backstay.snapshot.view import view_file, view_state
+
     certificates = tempfile.TemporaryDirectory(prefix="backstay-", ignore_cleanup_errors=True)
 
     def close() -> None:
@@ -61,7 +100,7 @@ def open_backup(
         state = view_state(store, Revision(at_revision) if at_revision is not None else None)
         # What was wrong with the cluster that made the backup is no reason to hide what is in it.
         state.alarms = set()
-        return state, source / MEMBER / SNAP / DATABASE if source.is_dir() else source
+        return state, file
 
     try:
         return opening.open_view(

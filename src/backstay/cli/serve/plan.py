@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from backstay.cli.options import Format
@@ -14,18 +13,18 @@ from backstay.values import size_text
 _DEFAULT_QUOTA = 2 << 30
 
 
-def show_plan(resolved: Resolved, source: Path | None, output: Format) -> None:
+def show_plan(resolved: Resolved, source: str | None, output: Format) -> None:
     """Print the plan."""
     plan = planned(resolved, source)
     show(plan, output, lambda: "\n".join(_lines(plan)))
 
 
-def planned(resolved: Resolved, source: Path | None) -> dict[str, Any]:
+def planned(resolved: Resolved, source: str | None) -> dict[str, Any]:
     """The plan as data; stable API."""
     settings = resolved.settings
     there = (settings.data_directory / MEMBER).exists()
     return {
-        "source": str(source) if source is not None else None,
+        "source": source,
         "data_directory": str(settings.data_directory) if source is None else None,
         "founds": source is None and not there,
         "name": settings.name,

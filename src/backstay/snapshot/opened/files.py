@@ -32,6 +32,11 @@ class MappedFile:
             os.close(self._descriptor)
             raise
 
+    @property
+    def descriptor(self) -> int:
+        """Of the open file."""
+        return self._descriptor
+
     def release(self) -> None:
         """Hand the mapped pages back to the kernel; they are read again when they are needed."""
         if self._mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
