@@ -7,6 +7,7 @@ its arguments.
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import NewType
 
 Revision = NewType("Revision", int)
@@ -67,3 +68,14 @@ def duration_seconds(text: str) -> float:
         missing = body[position:].replace(".", "").isdigit()
         raise ValueError(f"{text!r} has no unit" if missing else f"{text!r} is not a duration")
     return seconds
+
+
+def span_text(length: timedelta) -> str:
+    """A length of time for people: `12m30s`, `23h49m`, `0.4s`; whole seconds from one on, largest unit first."""
+    seconds = length.total_seconds()
+    if 0 < abs(seconds) < 1:
+        return f"{seconds:.1g}s"
+    sign = "-" if seconds < 0 else ""
+    hours, rest = divmod(int(abs(seconds)), 3600)
+    parts = ((hours, "h"), (rest // 60, "m"), (rest % 60, "s"))
+    return sign + ("".join(f"{count}{unit}" for count, unit in parts if count) or "0s")

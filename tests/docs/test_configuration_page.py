@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backstay.cli.config.explain import duration_text
 from backstay.cli.main import run
 from backstay.config.reading import PAGE
 from backstay.policy.schedule import usual_interval
 from backstay.policy.tiers import BUILT_IN
+from backstay.values import span_text
 
 TEXT = (Path(__file__).parents[2] / PAGE).read_text(encoding="utf-8")
 
@@ -29,6 +29,6 @@ def test_the_example_says_what_the_page_says(tmp_path: Path, capsys: pytest.Capt
 
 def test_the_table_of_tiers_is_that_of_the_code() -> None:
     for tier in BUILT_IN.values():
-        interval = duration_text(usual_interval(tier.every.length, tier.rpo.length))
+        interval = span_text(usual_interval(tier.every.length, tier.rpo.length))
         row = f"| `{tier.name}` | {tier.every} | {tier.keep} | {tier.rto} | {tier.rpo} | {interval} |"
         assert row in TEXT, row

@@ -125,6 +125,18 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.repository.retention.plan",
     ),
     Entry(
+        "run",
+        Section.BACKUPS,
+        "Do what is due for a cluster: save, verify, maintain",
+        "backstay.cli.run",
+    ),
+    Entry(
+        "status",
+        Section.BACKUPS,
+        "Say how backups stand against what was promised",
+        "backstay.cli.status",
+    ),
+    Entry(
         "config check",
         Section.BACKUPS,
         "Find every mistake in backstay.toml",

@@ -35,6 +35,8 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.doctor.checks.space",
     "backstay.doctor.checks.sync_latency",
     "backstay.doctor.check",
+    "backstay.jobs.automation.plain_copy",
+    "backstay.jobs.automation.standing",
     "backstay.jobs.points.drill",
     "backstay.jobs.points.verify",
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from backstay.blobs.location import Location, parse_location
 from backstay.config.configuration import Cluster, Form, RepositoryEntry
+from backstay.policy.copies import CopyPlace, missing
 from backstay.policy.schedule import usual_interval
 from backstay.policy.tiers import Tier
 
@@ -26,6 +26,11 @@ class Copy:
     system: str
     object_store: bool
 
+    @property
+    def place(self) -> CopyPlace:
+        """As the 3-2-1 rule sees it."""
+        return CopyPlace(self.system, self.site, self.object_store, self.form is Form.PLAIN)
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -42,7 +47,7 @@ def promise_of(cluster: Cluster) -> Promise:
     """What `cluster` is promised."""
     copies = tuple(_copy(each) for each in cluster.repositories)
     interval = usual_interval(cluster.tier.every.length, cluster.tier.rpo.length)
-    return Promise(cluster.name, cluster.tier, interval, copies, _missing(cluster.site, copies))
+    return Promise(cluster.name, cluster.tier, interval, copies, missing(cluster.site, [each.place for each in copies]))
 
 
 def _copy(entry: RepositoryEntry) -> Copy:
@@ -59,15 +64,3 @@ def _system(where: Location) -> str:
         return urlsplit(endpoint).netloc or endpoint
     place = where.parameters.get("account") or where.parameters.get("region", "")
     return f"{where.scheme} {place}".strip()
-
-
-def _missing(site: str, copies: Sequence[Copy]) -> tuple[str, ...]:
-    """The cluster's own data is the first of the three."""
-    wanted = {
-        "a second copy": len(copies) > 1,
-        "a copy on another storage system": len({each.system for each in copies}) > 1,
-        "a copy at another site": bool(site) and any(each.site not in ("", site) for each in copies),
-        "a copy in an object store": any(each.object_store for each in copies),
-        "a plain copy, readable without backstay": any(each.form is Form.PLAIN for each in copies),
-    }
-    return tuple(what for what, there in wanted.items() if not there)

@@ -12,6 +12,7 @@ statuses here are backstay's own (docs/reference/exit-codes.md).
 
 from __future__ import annotations
 
+from backstay.errors.automation import *
 from backstay.errors.backups import *
 from backstay.errors.cluster import *
 from backstay.errors.command_line import *

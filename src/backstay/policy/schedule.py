@@ -10,6 +10,8 @@ earlier than that by
 Starting "every 15 minutes" would break an RPO of 15 minutes at every single run. What has failed is tried again soon, not
 at the next time on the schedule. A run from the future proves nothing about now and is
 left out: clocks step.
+
+`Timing` holds what is not promised to anybody and only has to fit: a demonstration scales it with its tier.
 """
 
 from __future__ import annotations
@@ -24,8 +26,29 @@ LATENESS = timedelta(minutes=1)
 USUAL_ALLOWANCE = timedelta(minutes=10)
 """What a run may take as long as none is known, if that is no more than a tenth of the RPO."""
 RECENT_RUNS = 10
-_FIRST_RETRY = timedelta(seconds=30)
+FIRST_RETRY = timedelta(seconds=30)
 _RETRIES_PER_RPO = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """`lateness`: how late the caller may start what is due. `usual_allowance`: what a run may take where none is known.
+
+    `first_retry` is the pause after the first failure; it doubles up to `longest_retry`, None for a fifteenth of the RPO.
+    """
+
+    lateness: timedelta = LATENESS
+    usual_allowance: timedelta = USUAL_ALLOWANCE
+    first_retry: timedelta = FIRST_RETRY
+    longest_retry: timedelta | None = None
+
+    def faster(self, times: float) -> Timing:
+        """Everything `times` as fast."""
+        longest = None if self.longest_retry is None else self.longest_retry / times
+        return Timing(self.lateness / times, self.usual_allowance / times, self.first_retry / times, longest)
+
+
+USUAL = Timing()
 
 
 class Why(Enum):
@@ -65,16 +88,16 @@ class NextRun:
         return self.start <= now
 
 
-def usual_interval(every: timedelta, rpo: timedelta) -> timedelta:
+def usual_interval(every: timedelta, rpo: timedelta, timing: Timing = USUAL) -> timedelta:
     """From start to start while nothing fails and runs are short."""
-    return _interval(every, rpo, allowance((), rpo))
+    return _interval(every, rpo, allowance((), rpo, timing), timing)
 
 
-def allowance(runs: Iterable[Run], rpo: timedelta) -> timedelta:
+def allowance(runs: Iterable[Run], rpo: timedelta, timing: Timing = USUAL) -> timedelta:
     """How long a run may take, by what the last good ones took; at most half of the RPO."""
     recent = sorted((run for run in runs if run.good), key=lambda run: run.started)[-RECENT_RUNS:]
     longest = max((run.ended - run.started for run in recent), default=timedelta(0))
-    return min(max(longest * 1.5, min(USUAL_ALLOWANCE, rpo / 10)), rpo / 2)
+    return min(max(longest * 1.5, min(timing.usual_allowance, rpo / 10)), rpo / 2)
 
 
 def exposure(runs: Iterable[Run], now: datetime) -> timedelta | None:
@@ -83,7 +106,7 @@ def exposure(runs: Iterable[Run], now: datetime) -> timedelta | None:
     return None if newest is None else now - newest.started
 
 
-def next_run(every: timedelta, rpo: timedelta, runs: Iterable[Run], now: datetime) -> NextRun:
+def next_run(every: timedelta, rpo: timedelta, runs: Iterable[Run], now: datetime, timing: Timing = USUAL) -> NextRun:
     """When the next run is to start; `start` is in the past where it is overdue. Only ended runs are handed in."""
     known = tuple(runs)
     past = [run for run in known if run.ended <= now]
@@ -92,19 +115,21 @@ def next_run(every: timedelta, rpo: timedelta, runs: Iterable[Run], now: datetim
     if good is None:
         start, why = now, Why.FIRST if len(past) == len(known) else Why.CLOCK
     else:
-        start = good.started + _interval(every, rpo, allowance(past, rpo))
+        start = good.started + _interval(every, rpo, allowance(past, rpo, timing), timing)
         why = Why.INTERVAL if start == good.started + every else Why.RPO
     failed = [run for run in past if not run.good and (good is None or run.started > good.started)]
     if failed:
         # Trying without a pause would load a cluster that is ill already; each failure doubles the pause, up to a limit.
-        pause = min(_FIRST_RETRY * 2 ** min(len(failed) - 1, 10), max(_FIRST_RETRY, rpo / _RETRIES_PER_RPO))
+        longest_pause = timing.longest_retry if timing.longest_retry is not None else rpo / _RETRIES_PER_RPO
+        first = timing.first_retry
+        pause = min(first * 2 ** min(len(failed) - 1, 10), max(first, longest_pause))
         start, why = max(run.ended for run in failed) + pause, Why.RETRY
-    holds = None if deadline is None else max(start, now) + allowance(past, rpo) <= deadline
+    holds = None if deadline is None else max(start, now) + allowance(past, rpo, timing) <= deadline
     return NextRun(start, why, deadline, holds)
 
 
-def _interval(every: timedelta, rpo: timedelta, allowed: timedelta) -> timedelta:
-    return max(min(every, rpo - allowed - LATENESS), timedelta(0))
+def _interval(every: timedelta, rpo: timedelta, allowed: timedelta, timing: Timing) -> timedelta:
+    return max(min(every, rpo - allowed - timing.lateness), timedelta(0))
 
 
 def _newest(runs: Iterable[Run]) -> Run | None:

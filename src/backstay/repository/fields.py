@@ -25,6 +25,10 @@ class Fields:
         self._values = dict(values)
         self.where = where
 
+    def has(self, name: str) -> bool:
+        """Whether there is a field of this name: for those that came later than their document."""
+        return name in self._values
+
     def take(self, name: str) -> Any:
         """The value of `name`, whatever it is."""
         if name not in self._values:

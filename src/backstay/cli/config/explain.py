@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import click
 
@@ -17,6 +16,7 @@ from backstay.cli.repository.named import named_cluster
 from backstay.config.configuration import Cluster
 from backstay.config.promise import Promise, promise_of
 from backstay.config.reading import load
+from backstay.values import span_text
 
 
 @own_command(
@@ -98,11 +98,4 @@ def _starts(promise: Promise) -> str:
     wanted, interval = promise.tier.every, promise.interval
     if interval == wanted.length:
         return f"{wanted} after the last has started"
-    return f"{duration_text(interval)} after the last has started, so that each ends within {promise.tier.rpo}"
-
-
-def duration_text(length: timedelta) -> str:
-    """`12m30s`, `23h49m`: whole seconds, largest unit first."""
-    hours, rest = divmod(int(length.total_seconds()), 3600)
-    parts = ((hours, "h"), (rest // 60, "m"), (rest % 60, "s"))
-    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+    return f"{span_text(interval)} after the last has started, so that each ends within {promise.tier.rpo}"

@@ -18,7 +18,7 @@ import random
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ import click
 
 from backstay import errors
 from backstay.blobs import BlobStore, open_store, parse_location
-from backstay.blobs.retrying import RetryingStore
+from backstay.blobs.retrying import Patience, RetryingStore
 from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
 from backstay.cli.options import attach
@@ -70,8 +70,16 @@ class Access:
     state_directory: Path
     environment: Mapping[str, str]
     config: str = ""
+    state_said: bool = False
+    """Whether a flag or a variable said the state directory."""
     named: Named | None = None
     """What the configuration says of the repository, if it was called by a name of it."""
+
+    def of(self, configuration: Configuration) -> Access:
+        """For a command that works by a configuration: with its state directory where nobody said another."""
+        if self.state_said:
+            return self
+        return replace(self, state_directory=usual_state_directory(self.environment, configuration))
 
     def identities(self) -> tuple[AgeIdentity, ...]:
         """The identities of the files and of the environment. Raises `IDENTITY_INVALID`."""
@@ -99,14 +107,17 @@ def repository_options(function: CommandBody) -> CommandBody:
         named = look_up(values.get("repository") or "", config, environment, Path())
         if named is not None:
             values["repository"] = named.entry.location
-        state = state_directory(values.pop("state_dir"), environment, named.configuration if named else None)
+        said = values.pop("state_dir") or environment.get("BACKSTAY_STATE_DIR") or ""
+        state = Path(said) if said else usual_state_directory(environment, named.configuration if named else None)
         passphrase = environment.get("BACKSTAY_PASSPHRASE", "")
         if values.pop("passphrase") and not passphrase:
             if not sys.stdin.isatty():
                 raise errors.USAGE.error("there is no terminal to ask for the passphrase", where="--passphrase",
                                          next_step="set BACKSTAY_PASSPHRASE")  # fmt: skip
             passphrase = click.prompt("Passphrase", hide_input=True, err=True)
-        values["access"] = Access(values.pop("identity"), passphrase, state, environment, config, named)
+        values["access"] = Access(
+            values.pop("identity"), passphrase, state, environment, config, state_said=bool(said), named=named
+        )
         return function(*arguments, **values)
 
     parameters = [
@@ -120,17 +131,24 @@ def repository_options(function: CommandBody) -> CommandBody:
 
 
 @contextmanager
-def opened_store(location: str, environment: Mapping[str, str]) -> Iterator[BlobStore]:
+def opened_store(
+    location: str, environment: Mapping[str, str], patience: Patience | None = None
+) -> Iterator[BlobStore]:
     """The store at `location`; remote ones try again."""
     where = parse_location(location)
     with closing(open_store(where, environment)) as store:
-        yield store if where.scheme == "file" else RetryingStore(store, SystemClock(), random.Random())
+        if where.scheme == "file":
+            yield store
+        else:
+            yield RetryingStore(store, SystemClock(), random.Random(), patience or Patience())
 
 
 @contextmanager
-def opened_repository(location: str, access: Access, reporting: Reporting) -> Iterator[Repository]:
+def opened_repository(
+    location: str, access: Access, reporting: Reporting, patience: Patience | None = None
+) -> Iterator[Repository]:
     """The repository at `location`, with the identities at hand, compared with what this host has seen of it."""
-    with opened_store(location, access.environment) as store:
+    with opened_store(location, access.environment, patience) as store:
         repository = open_repository(store, access.identities())
         if not repository.is_sealed:
             reporting.warn("this repository is NOT encrypted: who reads the storage reads every Secret")
@@ -156,10 +174,8 @@ def state_of(access: Access, repository: Repository) -> WriterState:
     return WriterState(access.state_directory, repository.id, LocalDisk())
 
 
-def state_directory(said: str | None, environment: Mapping[str, str], configuration: Configuration | None) -> Path:
-    """What the flag says, else the environment, the configuration, or the usual place."""
-    if named := said or environment.get("BACKSTAY_STATE_DIR"):
-        return Path(named)
+def usual_state_directory(environment: Mapping[str, str], configuration: Configuration | None) -> Path:
+    """What the configuration says, or the usual place."""
     if configuration is not None and configuration.state_dir is not None:
         return configuration.state_dir
     if os.geteuid() == 0:

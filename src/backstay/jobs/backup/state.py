@@ -34,11 +34,12 @@ _DIRECTORY_MODE = 0o700
 
 
 class WriterState:
-    """The state directory of one repository."""
+    """The state directory of one repository. `key` signs where the directory has no key of its own."""
 
-    def __init__(self, directory: Path, repository: str, disk: Disk) -> None:
+    def __init__(self, directory: Path, repository: str, disk: Disk, key: SigningKey | None = None) -> None:
         self._directory = directory / repository
         self._disk = disk
+        self._key = key
 
     @property
     def directory(self) -> Path:
@@ -64,12 +65,14 @@ class WriterState:
 
     def has_signing_key(self) -> bool:
         """Whether this host may sign anything."""
-        return (self._directory / "signing.key").exists()
+        return self._key is not None or (self._directory / "signing.key").exists()
 
     def signing_key(self) -> SigningKey:
         """The key of this host. Raises `SIGNING_KEY_INVALID`."""
         path = self._directory / "signing.key"
         data = self._read(path)
+        if data is None and self._key is not None:
+            return self._key
         if data is None:
             raise errors.SIGNING_KEY_INVALID.error(
                 "this host has no key to sign backups with", where=str(path), why="there is no such file"

@@ -1,0 +1,243 @@
+"""One run as agent: what is due is made, everywhere it is due, from one reading of the cluster. Needs no identity.
+
+    decide    the schedule says which copies are due; where nothing is remembered the places themselves are asked
+    reach     the places are opened first, so that a cluster is never read for places that do not answer
+    read      the source, once; the connection to it is closed before anything is sent
+    store     one point at every place, each on its own
+    care      from time to time: points verified, old ones marked
+
+A place that failed is tried again soon, but rarer than all would be while others hold a fresh point: the cluster must not pay
+for a storage that is ill. Nothing here raises for a single place; what happened is in the report, and what to remember
+comes back as a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from backstay import errors
+from backstay.clock import Clock
+from backstay.errors import ExitStatus
+from backstay.findings import Severity, worst
+from backstay.jobs.automation.copy import Care, Copy, Stored
+from backstay.jobs.automation.crew import Crew
+from backstay.jobs.automation.journal import CopyMemory, RunMemory
+from backstay.jobs.automation.promised import Promised
+from backstay.policy.schedule import NextRun, Run, Why, exposure, next_run
+
+Source = TypeVar("Source")
+_REACH_SECONDS = 90.0
+_LOUD = (ExitStatus.TAMPERED, ExitStatus.VERIFICATION_FAILED)
+"""What is wrong with one copy but says more than that one copy is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOutcome:
+    """What became of one copy in this run: its point, or the failure that kept it from having one."""
+
+    name: str
+    stored: Stored | None = None
+    failure: errors.BackstayError | None = None
+    care: Care | None = None
+    care_failure: errors.BackstayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReport:
+    """A run. `due` is why each copy was due; empty when nothing was. `next_start` is when the next run is due."""
+
+    cluster: str
+    started: datetime
+    seconds: float
+    due: Mapping[str, Why]
+    source_failure: errors.BackstayError | None
+    outcomes: tuple[CopyOutcome, ...]
+    next_start: datetime
+    memory: RunMemory
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """The worst of what happened; 3 where some copies have their point and others not."""
+        if self.source_failure is not None:
+            return self.source_failure.kind.exit_status
+        failures = [each.failure for each in self.outcomes if each.failure is not None]
+        others = [each.care_failure for each in self.outcomes if each.care_failure is not None]
+        statuses = [each.kind.exit_status for each in (*failures, *others)]
+        severity = worst(found for each in self.outcomes if each.care for found in each.care.findings)
+        if severity is Severity.ERROR:
+            statuses.append(ExitStatus.VERIFICATION_FAILED)
+        for loud in _LOUD:
+            if loud in statuses:
+                return loud
+        if failures and len(failures) == len(self.outcomes):
+            return failures[0].kind.exit_status
+        return ExitStatus.WARNINGS if statuses or severity is Severity.WARNING else ExitStatus.OK
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """What a run would do now. `serve` are the copies that would get a point, each with why it is due or joins in."""
+
+    now: datetime
+    plans: Mapping[str, NextRun]
+    serve: Mapping[str, Why]
+    unreachable: Mapping[str, errors.BackstayError]
+    memory: RunMemory
+
+    @property
+    def next_start(self) -> datetime:
+        """When the next run is due."""
+        return min((plan.start for plan in self.plans.values()), default=self.now)
+
+
+class Agent(Generic[Source]):
+    """Runs for one cluster. `open_source` reads the cluster once; its block lasts until all copies are done."""
+
+    def __init__(
+        self,
+        promised: Promised,
+        copies: Sequence[Copy[Source]],
+        open_source: Callable[[], AbstractContextManager[Source]],
+        *,
+        clock: Clock,
+        crew: Crew,
+    ) -> None:
+        self._promised = promised
+        self._copies = {copy.name: copy for copy in copies}
+        self._open_source = open_source
+        self._clock, self._crew = clock, crew
+
+    def plan(self, memory: RunMemory) -> AgentPlan:
+        """What is due now; changes nothing. Places of which nothing is remembered are asked."""
+        now = self._clock.now()
+        memory, unreachable = self._completed(memory, now)
+        plans = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, now)
+        due = {name: plan.why for name, plan in plans.items() if plan.due(now)}
+        if any(why is not Why.RETRY for why in due.values()):
+            # All together, so that copies which went out of step do not make the cluster be read twice from now on.
+            due = {name: due.get(name, Why.INTERVAL) for name in self._copies}
+        return AgentPlan(now, plans, due, unreachable, memory)
+
+    def run(self, memory: RunMemory) -> AgentReport:
+        """Do what is due."""
+        began = self._clock.monotonic()
+        plan = self.plan(memory)
+        memory = plan.memory
+        if not plan.serve:
+            return AgentReport(
+                self._promised.cluster, plan.now, self._clock.monotonic() - began, {}, None, (), plan.next_start, memory
+            )
+        reached = self._crew.work({name: self._reach(name) for name in plan.serve}, _REACH_SECONDS)
+        outcomes = {name: _failed(name, problem) for name, problem in reached.items() if problem is not None}
+        taken = self._clock.now()
+        source_failure: errors.BackstayError | None = None
+        ready = [name for name in plan.serve if name not in outcomes]
+        read_from = self._clock.monotonic()
+        if ready:
+            try:
+                with self._open_source() as source:
+                    jobs = {name: self._serve(name, source, taken, memory.of(name)) for name in ready}
+                    done = self._crew.work(jobs, self._promised.patience.total_seconds())
+            except errors.BackstayError as problem:
+                source_failure, done = problem, {}
+            for name, outcome in done.items():
+                outcomes[name] = _failed(name, outcome) if isinstance(outcome, errors.BackstayError) else outcome
+        ended = taken + timedelta(seconds=self._clock.monotonic() - read_from)
+        for name in plan.serve:
+            memory = memory.with_copy(
+                name, _remembered(memory.of(name), outcomes.get(name), source_failure, taken, ended)
+            )
+        memory = replace(memory, source_problem=source_failure.kind.code if source_failure is not None else "")
+        following = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, self._clock.now())
+        return AgentReport(
+            self._promised.cluster,
+            plan.now,
+            self._clock.monotonic() - began,
+            plan.serve,
+            source_failure,
+            tuple(outcomes[name] for name in plan.serve if name in outcomes),
+            min(each.start for each in following.values()),
+            memory,
+        )
+
+    def _completed(self, memory: RunMemory, now: datetime) -> tuple[RunMemory, Mapping[str, errors.BackstayError]]:
+        """With what the places say of which nothing is remembered; and those that did not answer."""
+        unknown = [name for name in self._copies if not memory.of(name).runs]
+        asked = self._crew.work({name: self._ask(name, now) for name in unknown}, _REACH_SECONDS)
+        unreachable: dict[str, errors.BackstayError] = {}
+        for name, answer in asked.items():
+            if isinstance(answer, errors.BackstayError):
+                unreachable[name] = answer
+            elif answer is not None:
+                memory = memory.with_copy(name, memory.of(name).after(Run(answer, answer, good=True), ""))
+        return memory, unreachable
+
+    def _ask(self, name: str, now: datetime) -> Callable[[], datetime | None]:
+        def ask() -> datetime | None:
+            with self._copies[name].open() as place:
+                return place.newest(now)
+
+        return ask
+
+    def _reach(self, name: str) -> Callable[[], None]:
+        def reach() -> None:
+            with self._copies[name].open():
+                pass
+
+        return reach
+
+    def _serve(self, name: str, source: Source, taken: datetime, memory: CopyMemory) -> Callable[[], CopyOutcome]:
+        def serve() -> CopyOutcome:
+            with self._copies[name].open() as place:
+                stored = place.store(source, taken)
+                if not self._wants_care(memory, taken):
+                    return CopyOutcome(name, stored)
+                try:
+                    return CopyOutcome(name, stored, care=place.care(self._clock.now(), memory.cared))
+                except errors.BackstayError as problem:
+                    return CopyOutcome(name, stored, care_failure=problem)
+
+        return serve
+
+    def _wants_care(self, memory: CopyMemory, now: datetime) -> bool:
+        # A round from the future proves nothing about now.
+        return memory.cared is None or memory.cared > now or now - memory.cared >= self._promised.care_every
+
+
+def plans_of(promised: Promised, copies: Mapping[str, CopyMemory], now: datetime) -> Mapping[str, NextRun]:
+    """When each copy is due."""
+    lost = [exposure(copy.runs, now) for copy in copies.values()]
+    is_fresh = any(each is not None and each <= promised.interval for each in lost)
+    timing = promised.timing
+    if is_fresh:
+        timing = replace(timing, longest_retry=min(promised.catch_up, promised.interval))
+    return {name: next_run(promised.every, promised.rpo, copy.runs, now, timing) for name, copy in copies.items()}
+
+
+def _failed(name: str, problem: errors.BackstayError) -> CopyOutcome:
+    return CopyOutcome(name, failure=problem)
+
+
+def _remembered(
+    memory: CopyMemory,
+    outcome: CopyOutcome | None,
+    source_failure: errors.BackstayError | None,
+    taken: datetime,
+    ended: datetime,
+) -> CopyMemory:
+    problem = source_failure if outcome is None else outcome.failure
+    memory = memory.after(Run(taken, ended, good=problem is None), "" if problem is None else problem.kind.code)
+    if outcome is None or outcome.care is None:
+        return memory
+    care = outcome.care
+    return replace(
+        memory,
+        cared=taken,
+        levels={**memory.levels, **care.levels},
+        waiting_since=care.waiting_since,
+        rebuilt_seconds=care.rebuilt_seconds if care.rebuilt_seconds is not None else memory.rebuilt_seconds,
+    )

@@ -1,0 +1,46 @@
+"""What one reading of a cluster leaves for its copies: a proven snapshot in a private directory, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstay.clock import Clock
+from backstay.durable import Disk
+from backstay.etcd.connection import ConnectionOptions
+from backstay.jobs.backup.run import scratch
+from backstay.snapshot.save import SaveReport, save
+from backstay.snapshot.save.living import living_source
+from backstay.telemetry import Progress
+from backstay.values import hex_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A snapshot at `path`. `scratch` is for temporary files; it goes with the snapshot."""
+
+    path: Path
+    saved: SaveReport
+    described: Mapping[str, str]
+    scratch: Path
+
+
+@contextmanager
+def read_cluster(
+    options: ConnectionOptions, parent: Path, *, disk: Disk, clock: Clock, progress: Progress
+) -> Iterator[Reading]:
+    """Save a snapshot; the connection is closed before the block begins. Raises what choosing and saving raise."""
+    with scratch(parent) as directory:
+        with living_source(options, clock=clock, with_others=True) as chosen:
+            saved = save(directory / "snapshot.db", chosen.source, disk=disk, clock=clock, progress=progress)
+            cluster_id = chosen.status.header.cluster_id
+        described = {
+            "kind": "etcd",
+            "endpoint": saved.endpoint,
+            "member": hex_id(saved.member_id),
+            "cluster": hex_id(cluster_id),
+            "version": saved.etcd_version,
+        }
+        yield Reading(saved.path, saved, described, directory)
