@@ -82,7 +82,7 @@ LEASE_MISSING = findings.declare(
     "lease-missing",
     Severity.WARNING,
     "Keys are attached to a lease that does not exist; etcd only logs it, and these keys never expire.",
-    "after a restore delete such keys by hand, or let their owners write them anew",
+    "nothing to do for a restore by backstay, which makes such leases anew; etcd's own tools restore keys that never end",
 )
 CONF_STATE_STALE = findings.declare(
     "conf-state-stale",

@@ -87,7 +87,7 @@ class RestoreOutput:
     "--lease",
     type=click.Choice([each.value for each in LeaseTreatment]),
     default=LeaseTreatment.KEEP.value,
-    help="keep: leases start anew with their full time. drop: no leases, and their keys stay.",
+    help="keep, or refresh to their full time; drop: no leases, and their keys stay; drop-keys: their keys go with them.",
 )
 @switch_option("--clear-alarms", help="Restore without the alarms that were raised.")
 @click.option("--initial-memory-map-size", type=click.IntRange(0), hidden=True)

@@ -47,6 +47,8 @@ class SourceFacts:
     kubernetes_prefix: str
     lease_count: int
     attached_lease_count: int
+    missing_leases: tuple[int, ...]
+    """Leases that live keys are attached to and that are not in the source."""
     alarms: tuple[str, ...]
     auth_enabled: bool
     user_count: int
@@ -117,6 +119,7 @@ def examine(store: OpenedStore, *, skip_hash_check: bool, progress: Progress) ->
         kubernetes_prefix=find_kubernetes_prefix(store.pages()),
         lease_count=len(contents.leases),
         attached_lease_count=len(inspection.attached_leases),
+        missing_leases=tuple(sorted(inspection.attached_leases - contents.leases.keys())),
         alarms=tuple(_alarm_name(alarm.kind) for alarm in contents.alarms),
         auth_enabled=contents.auth_enabled,
         user_count=contents.user_count,

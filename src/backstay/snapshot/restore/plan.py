@@ -20,12 +20,22 @@ from backstay.values import Revision, hex_id, size_text
 DEFAULT_BUMP = 1_000_000_000
 """More revisions than a busy cluster writes in a week (1,500 a second): what etcd's own guide advises."""
 
+MISSING_LEASE_SECONDS = 3600
+"""For a lease that nothing is known of: as long as the longest that Kubernetes uses, that of its Events."""
+
 
 class LeaseTreatment(Enum):
-    """What becomes of leases: `keep` gives each its full time again at the start, `drop` frees the keys from them."""
+    """What becomes of leases, and of the keys that are attached to them.
+
+    `keep` starts each with the time it had left where that was recorded, else with its full time; `refresh` always with its
+    full time. `drop` frees the keys from their leases: they stay for ever. `drop-keys` ends every lease as if its time
+    had passed: its keys are deleted, at a revision of their own.
+    """
 
     KEEP = "keep"
+    REFRESH = "refresh"
     DROP = "drop"
+    DROP_KEYS = "drop-keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,8 @@ class RestorePlan:
     bump: int
     leases: LeaseTreatment
     clear_alarms: bool
+    missing_leases: tuple[int, ...]
+    """Leases that keys are attached to and the source does not have: without them those keys would never end."""
     cluster_id: str
     cluster_token: str
     members: tuple[PlannedMember, ...]
@@ -85,7 +97,7 @@ def make_plan(facts: SourceFacts, changes: Changes, cluster: NewCluster, targets
     """The plan. Raises `USAGE` for a bump that leads beyond the highest revision."""
     bump = _bump(facts, changes)
     # etcd's tool counts from the newest record alone; see docs/decisions/0002.
-    after = Revision(facts.revision + bump)
+    after = Revision(facts.revision + bump + _deletions(facts, changes))
     if after > mvcc.MAX_REVISION:
         raise errors.USAGE.error(
             f"revision {facts.revision} cannot be bumped by {bump}", why=f"the highest revision is {mvcc.MAX_REVISION}"
@@ -113,6 +125,7 @@ def make_plan(facts: SourceFacts, changes: Changes, cluster: NewCluster, targets
         bump=bump,
         leases=changes.leases,
         clear_alarms=changes.clear_alarms,
+        missing_leases=facts.missing_leases if changes.leases in _WITH_LEASES else (),
         cluster_id=hex_id(cluster.id),
         cluster_token=cluster.token,
         members=members,
@@ -120,6 +133,14 @@ def make_plan(facts: SourceFacts, changes: Changes, cluster: NewCluster, targets
         notices=tuple(_notices(facts, changes, cluster, bump, targets)),
         steps=tuple(_steps(facts, targets)),
     )
+
+
+_WITH_LEASES = (LeaseTreatment.KEEP, LeaseTreatment.REFRESH)
+
+
+def _deletions(facts: SourceFacts, changes: Changes) -> int:
+    """How many revisions the end of all leases takes: one, if any key is attached to one."""
+    return 1 if changes.leases is LeaseTreatment.DROP_KEYS and facts.attached_lease_count else 0
 
 
 def _bump(facts: SourceFacts, changes: Changes) -> int:
@@ -142,6 +163,18 @@ def _changes(facts: SourceFacts, changes: Changes, cluster: NewCluster, bump: in
         done.append(f"revision raised by {bump:,}, everything before marked compacted{why}")
     if changes.leases is LeaseTreatment.DROP and (facts.lease_count or facts.attached_lease_count):
         done.append(f"{_count(facts.lease_count, 'lease')} dropped; their keys stay and no longer expire")
+    if changes.leases is LeaseTreatment.DROP_KEYS and (facts.lease_count or facts.attached_lease_count):
+        done.append(
+            f"{_count(facts.lease_count, 'lease')} ended: the keys of {facts.attached_lease_count} are deleted at revision "
+            f"{facts.revision + 1}"
+        )
+    if changes.leases is LeaseTreatment.REFRESH and facts.lease_count:
+        done.append(f"{_count(facts.lease_count, 'lease')} refreshed: each has its full time from the start")
+    if facts.missing_leases and changes.leases in _WITH_LEASES:
+        done.append(
+            f"{_count(len(facts.missing_leases), 'lease')} that the source lost and keys are attached to made anew, with "
+            f"{MISSING_LEASE_SECONDS} seconds: without them those keys would never end"
+        )
     if changes.clear_alarms and facts.alarms:
         done.append(f"alarms cleared: {', '.join(facts.alarms)}")
     versions = [text for text in (facts.cluster_version, facts.storage_version) if text]
@@ -167,7 +200,7 @@ def _notices(
             f"alarms are carried along ({', '.join(facts.alarms)}): writes are refused until `etcdctl alarm disarm`; "
             "--clear-alarms restores without them"
         )
-    if facts.lease_count and changes.leases is LeaseTreatment.KEEP:
+    if facts.lease_count and changes.leases in _WITH_LEASES:
         notices.append(
             f"{_count(facts.lease_count, 'lease')} start anew with their full time; then their keys are deleted and the "
             "revision moves on; --lease drop keeps those keys"

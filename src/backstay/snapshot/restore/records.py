@@ -5,8 +5,11 @@ change. Buckets and entries that no release of etcd knows are carried along, as 
 
     alarm                       empty with `clear_alarms`
     cluster                     without clusterVersion and downgrade: then every release starts (etcd-files section 11)
-    key                         with a bump one more record at the end: the new revision, a value of zero bytes
-    lease                       empty with leases dropped; then no record is attached to a lease, whatever its revision
+    key                         with leases ended a tombstone of each of their keys, at the revision after the source's; with
+                                a bump one more record at the end: the new revision, a value of zero bytes
+    lease                       empty with leases dropped; then no record is attached to a lease, whatever its revision.
+                                Empty with leases ended. Else what the source has, without the time that was left where
+                                leases are refreshed, and those that keys are attached to and the source lost
     members, members_removed    the new members; nobody
     meta                        consistent_index and term of the new log, confState of the new members, no storageVersion;
                                 with a bump scheduledCompactRev is the new revision, finishedCompactRev stays
@@ -18,14 +21,19 @@ change. Buckets and entries that no release of etcd knows are carried along, as 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from backstay.formats import membership, mvcc, schema
-from backstay.formats.mvcc import RevisionKey
+from backstay.formats.mvcc import KeyValue, RevisionKey
+from backstay.formats.schema import Lease
 from backstay.snapshot.opened import OpenedStore
 from backstay.snapshot.restore.members import NewCluster
-from backstay.snapshot.restore.plan import LeaseTreatment, RestorePlan
+from backstay.snapshot.restore.plan import MISSING_LEASE_SECONDS, LeaseTreatment, RestorePlan
+from backstay.values import LeaseId
 
 Item = tuple[bytes, bytes]
+
+_WITHOUT_LEASES = (LeaseTreatment.DROP, LeaseTreatment.DROP_KEYS)
 
 LOG_TERM = 1
 """The term of the entries in the new log."""
@@ -54,19 +62,44 @@ def _items(name: bytes, store: OpenedStore, plan: RestorePlan, cluster: NewClust
             return [item for item in store.bucket_items(name) if item[0] not in unwanted]
         case schema.ALARM if plan.clear_alarms:
             return ()
-        case schema.LEASE if plan.leases is LeaseTreatment.DROP:
-            return ()
+        case schema.LEASE:
+            return () if plan.leases in _WITHOUT_LEASES else _leases(store, plan)
     return store.bucket_items(name)
 
 
 def _records(store: OpenedStore, plan: RestorePlan) -> Iterator[Item]:
-    drop_leases = plan.leases is LeaseTreatment.DROP
+    treatment, leased = plan.leases, dict[bytes, None]()
     for data, spans in store.pages():
         for _, key, value, end in spans:
             item = data[key:value], data[value:end]
-            yield _without_lease(item) if drop_leases else item
+            if treatment is LeaseTreatment.DROP_KEYS:
+                _follow(leased, item)
+            yield _without_lease(item) if treatment is LeaseTreatment.DROP else item
+    for sub, each in enumerate(sorted(leased)):
+        yield (
+            mvcc.encode_revision(RevisionKey(plan.revision_before + 1, sub, True)),
+            mvcc.encode_key_value(KeyValue(each)),
+        )
     if plan.bump:
         yield mvcc.encode_revision(RevisionKey(plan.revision_after, 0)), b""
+
+
+def _follow(leased: dict[bytes, None], item: Item) -> None:
+    """Keep in `leased` the live keys that are attached to a lease."""
+    decoded = mvcc.decode_key_value(item[1])
+    if decoded.lease and not mvcc.decode_revision(item[0]).tombstone:
+        leased[decoded.key] = None
+    else:
+        leased.pop(decoded.key, None)
+
+
+def _leases(store: OpenedStore, plan: RestorePlan) -> Iterator[Item]:
+    """The leases of the source and those it lost, in the order of their ids' bytes."""
+    found = dict(store.bucket_items(schema.LEASE))
+    found |= dict(schema.encode_lease(Lease(LeaseId(each), MISSING_LEASE_SECONDS)) for each in plan.missing_leases)
+    for key, value in sorted(found.items()):
+        lease = schema.decode_lease(key, value) if plan.leases is LeaseTreatment.REFRESH else None
+        yield schema.encode_lease(replace(lease, remaining_ttl=0)) if lease and lease.remaining_ttl else (key, value)
 
 
 def _without_lease(item: Item) -> Item:
