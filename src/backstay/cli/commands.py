@@ -42,6 +42,7 @@ class Entry:
 
 GROUPS: dict[str, str] = {
     "config": "What backstay.toml says, and whether it is right",
+    "deploy": "Manifests and units that start `backstay run`",
     "hold": "Forbid that points are removed",
     "recipient": "Say who can read backups",
     "retention": "Say what is kept, and why",
@@ -99,6 +100,18 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Let this host write to a repository",
         "backstay.cli.repository.admit",
+    ),
+    Entry(
+        "deploy cronjob",
+        Section.BACKUPS,
+        "Print a CronJob that backs a cluster up",
+        "backstay.cli.deploy.cronjob",
+    ),
+    Entry(
+        "deploy systemd",
+        Section.BACKUPS,
+        "Print a systemd service and timer that back a cluster up",
+        "backstay.cli.deploy.systemd",
     ),
     Entry(
         "hold add",

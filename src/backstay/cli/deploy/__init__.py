@@ -1,0 +1,1 @@
+"""`backstay deploy`: manifests and units that start `backstay run`, printed or written, never applied."""
