@@ -124,6 +124,7 @@ def test_a_source_keeps_its_promises(case: Case) -> None:
     revisions_are_told_and_kept_to(case)
     a_selection_gives_what_it_names_in_order_of_keys(case)
     counting_agrees_with_listing(case)
+    items_and_history_agree_with_everything_else(case)
 
 
 def keys_and_values_at_every_revision_are_what_etcd_answered(case: Case) -> None:
@@ -179,3 +180,24 @@ def counting_agrees_with_listing(case: Case) -> None:
         assert case.source.count(selection) == (len(entries), sum(entry.size or 0 for entry in entries))
         assert case.source.count(selection, sizes=False) == (len(entries), None)
         assert all(entry.size is None for entry in case.source.keys(selection, sizes=False))
+
+
+def items_and_history_agree_with_everything_else(case: Case) -> None:
+    for text in case.expected["ranges"]:
+        at = Revision(int(text))
+        rows = [(each.key, *each[1:4], each.lease, len(each.value)) for each in case.source.items(ALL, at)]
+        assert rows == [tuple(entry) for entry in case.source.keys(ALL, at)]
+    records = list(case.source.records(ALL))
+    assert [record.revision.main for record in records] == sorted(record.revision.main for record in records)
+    newest = {record.item.key: record for record in records}
+    alive = {key: record.item for key, record in newest.items() if not record.revision.tombstone}
+    assert alive == {item.key: item for item in case.source.items(ALL)}
+    assert any(record.revision.tombstone for record in records)
+    for key in list(newest)[:: max(1, len(newest) // 8)]:
+        mains = [(each.revision.main, each.revision.tombstone) for each in case.source.history(key)]
+        assert mains == [(r.revision.main, r.revision.tombstone) for r in records if r.item.key == key]
+    assert list(case.source.history(b"/no/such/key")) == []
+    assert list(case.source.history(b"")) == []
+    some = Selection.parse("/registry/")
+    chosen = [(r.revision.main, r.item) for r in records if r.item.key.startswith(b"/registry/")]
+    assert [(each.revision.main, each.item) for each in case.source.records(some)] == chosen

@@ -1,9 +1,9 @@
 """The facts of a field, and the lines of the table that they become. The JSON form is one document:
 
-    {"messages": {MESSAGE: [{"number": 1, "json": "name", "type": "string" | MESSAGE | {"map": ["string", TYPE]},
-                             "repeated", "pointer", "omitempty", "omitzero", "inline": true,
-                             "since": "1.20", "until": "1.24", "was": [{"until": "1.33", FLAG: false}]}]},
-     "messageSince": {MESSAGE: "1.27"}, "messageUntil": {MESSAGE: "1.30"}}
+{"messages": {MESSAGE: [{"number": 1, "json": "name", "type": "string" | MESSAGE | {"map": ["string", TYPE]},
+                         "repeated", "pointer", "omitempty", "omitzero", "inline": true,
+                         "since": "1.20", "until": "1.24", "was": [{"until": "1.33", FLAG: false}]}]},
+ "messageSince": {MESSAGE: "1.27"}, "messageUntil": {MESSAGE: "1.30"}}
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ and prints v1. Top-level and per-version forms exclude each other, each part on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from backstay.kube.resources import Resource
 from backstay.kube.values import JsonObject
@@ -115,7 +115,7 @@ def resources_of(definitions: Iterable[JsonObject]) -> Iterator[Resource]:
         )
 
 
-def _is_name(value: object) -> bool:
+def _is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value) and "/" not in value
 
 

@@ -101,9 +101,11 @@ _SPECIAL = (
 )
 
 _IN_ALL = frozenset(
-    "pods replicationcontrollers services daemonsets deployments replicasets statefulsets "
-    "horizontalpodautoscalers cronjobs jobs".split()
-)
+    (
+        "pods", "replicationcontrollers", "services", "daemonsets", "deployments", "replicasets", "statefulsets",
+        "horizontalpodautoscalers", "cronjobs", "jobs",
+    )
+)  # fmt: skip
 """What `kubectl get all` means among the built-in ones."""
 
 

@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from backstay import errors
+from backstay.etcd import results
 from backstay.etcd.client import Client
 from backstay.etcd.operations import prefix_end
 from backstay.findings import Finding
-from backstay.formats.mvcc import KeyValue
+from backstay.formats.mvcc import KeyValue, Record
+from backstay.sources import live_history
 from backstay.sources.selection import Selection
 from backstay.sources.source import NEWEST, Counts, Entry
 from backstay.values import NO_COMPACTION, Revision
@@ -84,9 +86,26 @@ class LiveSource:
         found = self._client.kv.get(key, revision=revision) if key else None
         if found is None:
             return None
-        return KeyValue(
-            found.key, found.create_revision, found.mod_revision, found.version, found.value, found.lease
-        )  # fmt: skip
+        return _key_value(found)
+
+    def items(self, selection: Selection, revision: Revision = NEWEST) -> Iterator[KeyValue]:
+        matches = selection.matches
+        pages = self._client.kv.range_pages(selection.prefix, revision=revision, page_keys=_VALUE_PAGE_KEYS)
+        for page in pages:
+            for item in page.items:
+                if matches(item.key):
+                    yield _key_value(item)
+
+    def history(self, key: bytes) -> Iterator[Record]:
+        if key:
+            yield from live_history.records(self._client, key, b"", self.revision, self.compact_revision)
+
+    def records(self, selection: Selection) -> Iterator[Record]:
+        matches = selection.matches
+        key, range_end = selection.prefix or _ANY_KEY, prefix_end(selection.prefix)
+        for record in live_history.records(self._client, key, range_end, self.revision, self.compact_revision):
+            if matches(record.item.key):
+                yield record
 
     def close(self) -> None:
         self._client.close()
@@ -107,3 +126,7 @@ class LiveSource:
                 raise
             return False
         return True
+
+
+def _key_value(found: results.KeyValue) -> KeyValue:
+    return KeyValue(found.key, found.create_revision, found.mod_revision, found.version, found.value, found.lease)

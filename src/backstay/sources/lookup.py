@@ -1,4 +1,4 @@
-"""The newest record of one key in a database, without reading all others: a search for its bytes.
+"""The newest record of one key in a database, or all of them, without reading those of other keys: a search for its bytes.
 
 Every release writes a record's value with the key first, so the bytes of a record of key K are
 
@@ -10,6 +10,8 @@ takes a quarter of a second; walking its tree takes several times as long.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from backstay.formats import hashkv, mvcc, protowire
 from backstay.formats.bbolt import Bucket, Buffer
@@ -39,6 +41,14 @@ def newest_record(buffer: Buffer, bucket: Bucket, key: bytes, at: Revision) -> R
         if value is not None and hashkv.user_key(value, 0, len(value)) == key:
             return Record(revision, mvcc.decode_key_value(value))
     return None
+
+
+def all_records(buffer: Buffer, bucket: Bucket, key: bytes) -> Iterator[Record]:
+    """Every record of `key`, oldest first, tombstones included. Raises as `newest_record` does, before the first one."""
+    for revision in sorted(each for each in _candidates(buffer, key) if each.main > 0):
+        value = bucket.get(mvcc.encode_revision(revision))
+        if value is not None and hashkv.user_key(value, 0, len(value)) == key:
+            yield Record(revision, mvcc.decode_key_value(value))
 
 
 def _candidates(buffer: Buffer, key: bytes) -> set[RevisionKey]:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from backstay.findings import Finding
-from backstay.formats.mvcc import KeyValue
+from backstay.formats.mvcc import KeyValue, Record
 from backstay.sources.selection import Selection
 from backstay.values import LeaseId, Revision
 
@@ -73,6 +73,18 @@ class Source(Protocol):
 
     def get(self, key: bytes, revision: Revision = NEWEST) -> KeyValue | None:
         """One key with its value, None when it does not exist at `revision`."""
+        ...
+
+    def items(self, selection: Selection, revision: Revision = NEWEST) -> Iterator[KeyValue]:
+        """The keys that exist at `revision` with their values, in the order of their bytes: for reading many."""
+        ...
+
+    def history(self, key: bytes) -> Iterator[Record]:
+        """Every revision of one key that is still stored, oldest first, tombstones included; nothing for an unknown key."""
+        ...
+
+    def records(self, selection: Selection) -> Iterator[Record]:
+        """Every stored revision of the chosen keys in the order of revisions, tombstones included."""
         ...
 
     def close(self) -> None:

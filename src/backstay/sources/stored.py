@@ -1,23 +1,23 @@
 """A store on disk as a source: a snapshot file, a bare `db`, or a data directory with its log.
 
-Made by `opening.py`. Values are decoded only for the one key that `get` returns; everything else reads positions.
+Made by `opening.py`. Values are decoded only where they are given out; everything else reads positions (`places`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from backstay.errors import FormatError
 from backstay.findings import Finding
-from backstay.formats import hashkv, mvcc, protowire, schema
-from backstay.formats.mvcc import KeyValue, Record, RevisionKey
+from backstay.formats import hashkv, mvcc, schema
+from backstay.formats.mvcc import KeyValue, Record
 from backstay.snapshot.opened import OpenedStore
-from backstay.sources import lookup
+from backstay.sources import lookup, places
 from backstay.sources.selection import Selection
 from backstay.sources.source import NEWEST, Counts, Entry
-from backstay.values import LeaseId, Revision
+from backstay.values import Revision
 
 
 class StoredSource:
@@ -42,13 +42,14 @@ class StoredSource:
         return self._store.compact_revision
 
     def keys(self, selection: Selection, revision: Revision = NEWEST, *, sizes: bool = True) -> Iterator[Entry]:
-        alive = self._alive(selection, self._checked(revision))
-        for key in sorted(alive):
-            yield alive[key] if sizes else alive[key]._replace(size=None)
+        alive = places.alive_places(self._store, selection, self._checked(revision))
+        for entry in places.entries(self._store, alive):
+            yield entry if sizes else entry._replace(size=None)
 
     def count(self, selection: Selection, revision: Revision = NEWEST, *, sizes: bool = True) -> Counts:
-        alive = self._alive(selection, self._checked(revision))
-        return Counts(len(alive), sum(entry.size or 0 for entry in alive.values()) if sizes else None)
+        alive = places.alive_places(self._store, selection, self._checked(revision))
+        value_bytes = sum(entry.size or 0 for entry in places.entries(self._store, alive)) if sizes else None
+        return Counts(len(alive), value_bytes)
 
     def get(self, key: bytes, revision: Revision = NEWEST) -> KeyValue | None:
         at = self._checked(revision)
@@ -59,6 +60,47 @@ class StoredSource:
         except lookup.TooManyHits:
             record = self._walk_to_newest(key, at)
         return None if record is None or record.revision.tombstone else record.item
+
+    def items(self, selection: Selection, revision: Revision = NEWEST) -> Iterator[KeyValue]:
+        alive = places.alive_places(self._store, selection, self._checked(revision))
+        yield from places.items(self._store, alive)
+
+    def history(self, key: bytes) -> Iterator[Record]:
+        if not key:
+            return
+        bucket = self._store.database.bucket(schema.KEY)
+        try:
+            if bucket is not None:
+                yield from lookup.all_records(self._store.database.buffer, bucket, key)
+        except lookup.TooManyHits:
+            for record in self._store.records(Revision(1)):
+                if record.item.key == key:
+                    yield record
+            return
+        for record in self._store.tail_records():
+            if record.item.key == key:
+                yield record
+
+    def records(self, selection: Selection) -> Iterator[Record]:
+        matches = selection.matches
+        for record in self._store.records(Revision(1)):
+            if record.item.key and matches(record.item.key):
+                yield record
+
+    def sample(self, count: int) -> Iterator[KeyValue]:
+        """The oldest and the newest `count` records that are stored, tombstones left out: what can be had at once."""
+        bucket = self._store.database.bucket(schema.KEY)
+        for reverse in (False, True):
+            left = count
+            for leaf in bucket.leaves(reverse=reverse) if bucket is not None else ():
+                data, spans, _ = leaf.load()
+                for _, start, value, end in reversed(spans) if reverse else spans:
+                    if end > value and value - start == mvcc.KEY_SIZE:
+                        yield mvcc.decode_key_value(data[value:end])
+                left -= len(spans)
+                if left <= 0:
+                    break
+        yield from itertools.islice((record.item for record in self._store.tail_records()), count)
 
     def close(self) -> None:
         self._store.close()
@@ -92,45 +134,3 @@ class StoredSource:
                         return newest
                     newest = record
         return newest
-
-    def _alive(self, selection: Selection, at: Revision) -> dict[bytes, Entry]:
-        """The newest record of each selected key at `at`, without the keys that are deleted there."""
-        alive: dict[bytes, Entry] = {}
-        matches, user_key = selection.matches, hashkv.user_key
-        first, limit = (mvcc.encode_revision(RevisionKey(main, 0)) for main in (1, at + 1))
-        for data, spans in self._store.pages():
-            for _, start, value, end in spans:
-                key = user_key(data, value, end)
-                if not key or not matches(key):  # without a key: the mark that a restore with a bump leaves
-                    continue
-                revision_key = data[start:value]
-                if revision_key >= limit:
-                    return alive
-                if revision_key < first:  # no release takes a record of revision 0 into its index
-                    continue
-                if mvcc.decode_revision(revision_key).tombstone:
-                    alive.pop(key, None)
-                else:
-                    alive[key] = _entry(key, data[value:end])
-        return alive
-
-
-def _entry(key: bytes, data: bytes) -> Entry:
-    """What the KeyValue in `data` says besides its value, of which only the size is taken."""
-    numbers = {2: 0, 3: 0, 4: 0, 6: 0}
-    size, position, end = 0, 0, len(data)
-    read_varint = protowire.read_varint
-    while position < end:
-        tag, position = read_varint(data, position, end)
-        content, position = read_varint(data, position, end)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == protowire.BYTES:
-            if content > end - position:
-                raise FormatError("field is longer than its message", offset=position)
-            size = content if number == 5 else size
-            position += content
-        elif wire_type != protowire.VARINT:
-            raise FormatError(f"KeyValue field {number} has wire type {wire_type}", offset=position)
-        elif number in numbers:
-            numbers[number] = protowire.signed64(content)
-    return Entry(key, Revision(numbers[2]), Revision(numbers[3]), numbers[4], LeaseId(numbers[6]), size)

@@ -29,6 +29,7 @@ _INT_LIST, _TEXT, _TEXT_IF_SET, _MESSAGE = map(int, (Kind.INT_LIST, Kind.TEXT, K
 _MESSAGE_LIST, _TEXT_LIST, _TEXT_MAP = map(int, (Kind.MESSAGE_LIST, Kind.TEXT_LIST, Kind.TEXT_MAP))
 _VALUE, _VALUE_IF_SET, _VALUE_LIST = map(int, (Kind.VALUE, Kind.VALUE_IF_SET, Kind.VALUE_LIST))
 _VALUE_MAP, _MESSAGE_MAP, _INLINE = map(int, (Kind.VALUE_MAP, Kind.MESSAGE_MAP, Kind.INLINE))
+_MAPS = (_VALUE_MAP, _MESSAGE_MAP)
 _MESSAGE_IF_SET, _PACKED = map(int, (Kind.MESSAGE_IF_SET, Kind.PACKED))
 
 
@@ -107,11 +108,11 @@ class MessageReader:
                     out[name] = how(data, position, stop)
                 elif kind == _VALUE_IF_SET:
                     value = how(data, position, stop)
-                    if value or value == 0 and value is not False:
+                    if value or (value == 0 and value is not False):
                         out[name] = value
                 elif kind == _VALUE_LIST:
                     out[name] = [*(out.get(name) or ()), how(data, position, stop)]
-                elif kind == _VALUE_MAP or kind == _MESSAGE_MAP:
+                elif kind in _MAPS:
                     self._entry(out, plan, step, data, position, stop, depth)
                 elif kind == _INLINE:
                     out.update(self.read(how, data, position, stop, depth + 1))

@@ -24,7 +24,7 @@ def decode(data: bytes) -> Any:
         """Without aliases and timestamps."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
+            if self.check_event(yaml.AliasEvent):
                 raise yaml.YAMLError("aliases are not read")
             return super().compose_node(parent, index)
 
@@ -33,7 +33,7 @@ def decode(data: bytes) -> Any:
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     try:
-        value = yaml.load(data.decode("utf-8", "replace"), Loader)  # noqa: S506 - it is a SafeLoader
+        value = yaml.load(data.decode("utf-8", "replace"), Loader)
     except (yaml.YAMLError, ValueError, TypeError) as problem:
         raise FormatError("YAML is malformed", offset=0, why=str(problem).partition("\n")[0]) from problem
     except RecursionError as problem:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from backstay.errors import FormatError
+from backstay.formats import protowire
 from backstay.kube import crds
 from backstay.kube.decode import cbor, text_json, text_yaml
 from backstay.kube.decode.generic import fields_by_number
 from backstay.kube.decode.message import MessageReader
-from backstay.kube.decode.plan import Plan, Plans
+from backstay.kube.decode.plan import Plans
 from backstay.kube.envelope import Envelope, encoding_of, open_envelope
 from backstay.kube.schema import message_name
 from backstay.kube.values import UNDECODED, Encoding, JsonObject, Problem
@@ -96,20 +97,16 @@ class ValueDecoder:
     def _metadata(self, envelope: Envelope) -> JsonObject | None:
         plan = self._plans.find(_METADATA)
         try:
-            holder = Plan(envelope.kind)
-            if plan is None:
+            place = _first_message(envelope.data, envelope.start, envelope.end)
+            if plan is None or place is None:
                 return None
-            data, start, end = envelope.data, envelope.start, envelope.end
-            place = _first_message(data, start, end)
-            return MessageReader().read(plan, data, *place) if place is not None else None
+            return MessageReader().read(plan, envelope.data, *place)
         except (FormatError, RecursionError):
             return None
 
 
 def _first_message(data: bytes, start: int, end: int) -> tuple[int, int] | None:
     """The place of field 1, which is written first."""
-    from backstay.formats import protowire
-
     if start >= end or data[start] != 0x0A:
         return None
     size, position = protowire.read_varint(data, start + 1, end)
@@ -132,12 +129,12 @@ def _document(encoding: Encoding, value: bytes) -> Decoded:
         return _damaged(encoding, "", "", None, problem)._replace(text=text)
     if not isinstance(json, dict):
         text = value[:_TEXT_LIMIT].decode("utf-8", "replace") if encoding is not Encoding.CBOR else ""
-        return Decoded(encoding, "", "", None, Problem("no-object", f"the value is no object"), (), text)
+        return Decoded(encoding, "", "", None, Problem("no-object", "the value is no object"), (), text)
     api_version, kind = _text(json.get("apiVersion")), _text(json.get("kind"))
     if crds.is_v1beta1(json):
         json = crds.as_v1(json)
-    problem = None if api_version and kind else Problem("no-object", "apiVersion or kind is missing")
-    return Decoded(encoding, api_version, kind, json, problem, (), "")
+    lack = None if api_version and kind else Problem("no-object", "apiVersion or kind is missing")
+    return Decoded(encoding, api_version, kind, json, lack, (), "")
 
 
 def _damaged(

@@ -15,7 +15,8 @@ from backstay import errors
 from backstay.errors import FormatError
 from backstay.findings import Finding
 from backstay.formats import mvcc, schema
-from backstay.formats.bbolt import Bucket, Database, open_database
+from backstay.formats.bbolt import Bucket, Database, layout, open_database
+from backstay.formats.bbolt.pages import load_packed_leaf
 from backstay.formats.hashkv import RecordPage, Span
 from backstay.formats.mvcc import Record
 from backstay.snapshot.opened.files import MappedFile
@@ -167,11 +168,25 @@ class OpenedStore:
         kind = "snapshot" if self.trailer is not None else "database file"
         return f"{kind} {self.path} ({size_text(self.file_size)})"
 
+    def placed_pages(self) -> Iterator[tuple[int, RecordPage]]:
+        """The pages of the database, without the tail, each with the place of its data in `database.buffer`.
+
+        The place is -1 for data that is not there in one piece, as no release of etcd writes it.
+        """
+        return self._placed_pages(b"")
+
     def _base_pages(self, first: bytes) -> Iterator[RecordPage]:
+        return (page for _, page in self._placed_pages(first))
+
+    def _placed_pages(self, first: bytes) -> Iterator[tuple[int, RecordPage]]:
         walked = 0
+        buffer = self.database.buffer
         for leaf in self._records_bucket().leaves(start=first):
-            data, spans, _ = leaf.load()
-            yield RecordPage(data, spans)
+            page = leaf.page
+            packed = load_packed_leaf(page.buffer, page.offset, page.end, page.count)
+            data, spans, _ = packed or leaf.load()
+            is_placed = packed is not None and page.buffer is buffer
+            yield page.offset + (page.count + 1) * layout.HEADER_SIZE if is_placed else -1, RecordPage(data, spans)
             walked += len(data)
             if walked >= _RELEASE_AFTER_BYTES:
                 for file in self._files:
