@@ -23,6 +23,7 @@ from backstay.errors.kinds import ErrorKind as ErrorKind
 from backstay.errors.kinds import ExitStatus as ExitStatus
 from backstay.errors.kinds import Side as Side
 from backstay.errors.kinds import catalogue as catalogue
+from backstay.errors.kubernetes import *
 from backstay.errors.recovery import *
 from backstay.errors.repository import *
 from backstay.errors.server import *

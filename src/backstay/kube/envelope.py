@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 from backstay.errors import FormatError
 from backstay.formats import protowire
-from backstay.kube.decode import cbor
 from backstay.kube.values import Encoding
 
 PROTOBUF_MAGIC = b"k8s\x00"
+CBOR_MAGIC = b"\xd9\xd9\xf7"
+"""Tag 55799: what follows is CBOR."""
 ENCRYPTED_MAGIC = b"k8s:enc:"
 _BASE64_MAGIC = b"azhzAA"
 _WHITE_SPACE = b" \t\r\n"
@@ -45,7 +46,7 @@ def encoding_of(value: bytes) -> tuple[Encoding, bytes]:
     """The encoding of a plain value, and the value itself without what is only wrapping."""
     if value.startswith(PROTOBUF_MAGIC):
         return Encoding.PROTOBUF, value
-    if value.startswith(cbor.MAGIC):
+    if value.startswith(CBOR_MAGIC):
         return Encoding.CBOR, value
     start = value[:64].lstrip(_WHITE_SPACE)[:1] or value.lstrip(_WHITE_SPACE)[:1]
     if start == b"{":

@@ -107,6 +107,8 @@ class KubernetesObject:
     notes: tuple[str, ...] = ()
     text: str = ""
     """The value where its encoding is `TEXT`."""
+    stored_api_version: str = ""
+    """The apiVersion of the stored form: `json` may have a newer one (CRDs), `identity` has the group of the key."""
 
 
 class Head(NamedTuple):

@@ -18,9 +18,6 @@ from typing import Any
 
 from backstay.errors import FormatError
 
-MAGIC = b"\xd9\xd9\xf7"
-"""Tag 55799: what follows is CBOR."""
-
 MAX_DEPTH = 128
 _BASE64_TAGS = {21: base64.urlsafe_b64encode, 22: base64.standard_b64encode}
 _WHOLE_LIMIT = 1e21
@@ -31,7 +28,7 @@ _FLOATS = {25: struct.Struct(">e"), 26: struct.Struct(">f"), 27: struct.Struct("
 
 
 def decode(data: bytes) -> Any:
-    """The value in `data`, which begins with `MAGIC` or not. Raises `FormatError`."""
+    """The value in `data`, which begins with the magic or not. Raises `FormatError`."""
     reader = _Reader(data)
     value = reader.value(0)
     if reader.position != len(data):

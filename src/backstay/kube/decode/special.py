@@ -25,6 +25,7 @@ from typing import Any
 from backstay.errors import FormatError
 from backstay.formats import protowire
 from backstay.kube.decode import cbor, text_json
+from backstay.kube.envelope import CBOR_MAGIC
 
 Convert = Callable[[bytes, int, int], Any]
 
@@ -103,7 +104,7 @@ def raw(data: bytes, start: int, end: int) -> Any:
     value = _first_bytes(data, start, end)
     if not value:
         return None
-    if value.startswith(cbor.MAGIC):
+    if value.startswith(CBOR_MAGIC):
         return cbor.decode(value)
     return text_json.decode(value)
 

@@ -76,6 +76,7 @@ class Table:
     def __init__(self, text: str) -> None:
         lines = (line for line in text.splitlines() if line and not line.startswith("#"))
         self._lines = {line.partition(" ")[0]: line for line in lines}
+        self._packages: dict[str, Release] = {}
 
     def find(self, name: str) -> Message | None:
         """The message `name` (`core.v1.Pod`), None if no release had it."""
@@ -92,9 +93,11 @@ class Table:
 
     def package_since(self, package: str) -> Release | None:
         """The first release that has anything of `package` (`resource.v1`), None when none has."""
-        start = package + "."
-        found = [self._read(name).since for name in self._lines if name.startswith(start)]
-        return min(found, default=None)
+        if not self._packages:
+            for name in self._lines:
+                found, since = name.rpartition(".")[0], self._read(name).since
+                self._packages[found] = min(since, self._packages.get(found, since))
+        return self._packages.get(package)
 
     def _read(self, name: str) -> Message:
         return _message(self._lines[name])
