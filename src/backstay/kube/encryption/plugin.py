@@ -20,9 +20,9 @@ def plugin_at(endpoint: str, version: str) -> Unwrap:
     """What asks the plugin at `endpoint` (`unix:///run/kms.sock`); nothing is connected before the first question."""
 
     def unwrap(wrapped: Wrapped) -> bytes:
-        from backstay.crypto import kms  # gRPC is loaded only by those who need it
+        from backstay.crypto.kms.plugin import call  # gRPC is loaded only by those who need it
 
-        return _plain(kms.call(endpoint, _METHODS[version], _request(wrapped, version)), endpoint)
+        return _plain(call(endpoint, _METHODS[version], _request(wrapped, version)), endpoint)
 
     return unwrap
 
