@@ -18,6 +18,7 @@ class Section(Enum):
     SNAPSHOTS = "Snapshots"
     RUN = "Run an etcd"
     LOOK_INSIDE = "Look inside"
+    KUBERNETES = "Look at Kubernetes objects"
     LIVING = "Talk to a living etcd"
     LEARN = "Learn and diagnose"
     KEY_VALUE = "Key-value commands"
@@ -46,6 +47,7 @@ GROUPS: dict[str, str] = {
     "hold": "Forbid that points are removed",
     "recipient": "Say who can read backups",
     "retention": "Say what is kept, and why",
+    "kube": "Kubernetes objects in any source, shown as kubectl would",
     "cluster": "A real etcd cluster on this machine",
     "pki": "Make and show the certificates of an etcd",
     "snapshot": "Save, check and restore snapshots",
@@ -82,6 +84,12 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Bring a point back as a file or a data directory",
         "backstay.cli.repository.restore",
+    ),
+    Entry(
+        "tag",
+        Section.BACKUPS,
+        "Give a point a word to be found by",
+        "backstay.cli.repository.tag",
     ),
     Entry(
         "verify",
@@ -226,6 +234,12 @@ TABLE: tuple[Entry, ...] = (
         Section.SNAPSHOTS,
         "Print the hash of all keys at a revision, as etcd does",
         "backstay.cli.hashkv",
+    ),
+    Entry(
+        "kube dump",
+        Section.KUBERNETES,
+        "Print every object as one line of JSON",
+        "backstay.cli.kube.dump",
     ),
     Entry(
         "snapshot restore",

@@ -31,6 +31,8 @@ from backstay.kube.values import Problem
 _INFO_SIZE = 32
 _SEED_TYPE = 1
 _REMEMBERED = 10_000
+_PATIENCE = 3
+"""Failures in a row after which a plugin is not asked again."""
 
 
 class Wrapped(NamedTuple):
@@ -75,6 +77,7 @@ class KmsProvider:
         self._unwrap = unwrap
         self._local = local
         self._known: dict[Wrapped, bytes] = {}
+        self._failures: list[errors.BackstayError] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,9 +123,21 @@ class KmsProvider:
             if self._unwrap is None:
                 named = f" {wrapped.key_id!r}" if wrapped.key_id else ""
                 raise errors.KMS_KEY_MISSING.error(f"no key at hand unwraps what key{named} of {self.name} has wrapped")
-            secret = self._unwrap(wrapped)
+            secret = self._ask(self._unwrap, wrapped)
         if len(self._known) < _REMEMBERED:
             self._known[wrapped] = secret
+        return secret
+
+    def _ask(self, unwrap: Unwrap, wrapped: Wrapped) -> bytes:
+        """The plugin's answer; one that has failed several times in a row is left alone, as each time may take seconds."""
+        if len(self._failures) >= _PATIENCE:
+            raise self._failures[-1]
+        try:
+            secret = unwrap(wrapped)
+        except errors.BackstayError as problem:
+            self._failures.append(problem)
+            raise
+        self._failures.clear()
         return secret
 
     def _refused(self) -> Problem:

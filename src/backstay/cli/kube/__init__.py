@@ -1,0 +1,1 @@
+"""`backstay kube ...`: Kubernetes objects in any source, shown as kubectl would. `options` is how they are opened."""

@@ -1,0 +1,57 @@
+"""Secrets with their values taken out: what may be shown to whoever looks over a shoulder or reads a log.
+
+    data.password: c2VjcmV0      ->  data.password: <redacted: 6 bytes>
+
+Names of keys, sizes and metadata stay. The annotation in which `kubectl apply` keeps a copy of the whole object goes too. What
+is stored below a Secret's key counts as one, whatever it claims to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from backstay.kube.values import UNDECODED, Identity, JsonObject, KubernetesObject
+
+REDACTED = "<redacted>"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_HARMLESS = frozenset({"kind", "apiVersion", "metadata", "type", "immutable"})
+
+
+def is_secret(identity: Identity, json: JsonObject | None) -> bool:
+    """Whether an object is a Secret, by its key or by what it says of itself."""
+    if identity.resource == "secrets" and not identity.group:
+        return True
+    return json is not None and json.get("kind") == "Secret" and json.get("apiVersion") == "v1"
+
+
+def redacted(json: JsonObject) -> JsonObject:
+    """A Secret without its values; the given one stays as it is."""
+    shown: JsonObject = {name: value if name in _HARMLESS else _without(value) for name, value in json.items()}
+    metadata = shown.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if isinstance(metadata, dict) and isinstance(annotations, dict) and _LAST_APPLIED in annotations:
+        shown["metadata"] = {**metadata, "annotations": {**annotations, _LAST_APPLIED: REDACTED}}
+    return shown
+
+
+def redact(each: KubernetesObject) -> KubernetesObject:
+    """`each` without values, where it is a Secret; everything else as it is."""
+    if not is_secret(each.identity, each.json):
+        return each
+    json = redacted(each.json) if each.json is not None else None
+    if json is not None and UNDECODED in json:
+        json = {**json, UNDECODED: REDACTED}
+    return replace(each, json=json, text=REDACTED if each.text else "")
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _size(each) for name, each in value.items()}
+    return value if value is None else REDACTED
+
+
+def _size(value: Any) -> str:
+    if not isinstance(value, str):
+        return REDACTED
+    return f"<redacted: {len(value) * 3 // 4 - value[-2:].count('=')} bytes>"
