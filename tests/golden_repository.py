@@ -47,7 +47,7 @@ def write(directory: Path) -> None:
         for point in place.catalogue().points:
             reader, target = place.reader(point), directory / "restored"
             restored = restore(
-                reader, plan_restore(reader, target, is_directory=False),
+                reader, plan_restore(reader, target),
                 disk=LocalDisk(), clock=SystemClock(), entropy=place.entropy, progress=SilentProgress(),
             )  # fmt: skip
             target.unlink()

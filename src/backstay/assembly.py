@@ -75,7 +75,7 @@ def open_point_server(
     from backstay.jobs.points.private import open_private
 
     _refuse_joining(settings)
-    store = open_private(point, scratch, entropy=os.urandom, progress=progress)
+    store = open_private(point, scratch, entropy=os.urandom, progress=progress).store
     return _serve_store(settings, store, store.path, at_revision, clock or SystemClock())
 
 

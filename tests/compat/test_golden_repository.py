@@ -53,7 +53,7 @@ def test_a_golden_repository_verifies_and_restores_as_on_its_first_day(
         reader = PointReader(repository, point)
         assert (reader.facts.revision, reader.facts.hash_kv.hash) == (wanted["revision"], wanted["hash_kv"])
         restored = restore(
-            reader, plan_restore(reader, tmp_path / point.id, is_directory=False),
+            reader, plan_restore(reader, tmp_path / point.id),
             disk=LocalDisk(), clock=SystemClock(), entropy=entropy_of(1), progress=SilentProgress(),
         )  # fmt: skip
         assert restored.sha256 == wanted["sha256"]

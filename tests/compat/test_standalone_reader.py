@@ -45,7 +45,7 @@ def test_the_reader_extracts_what_backstay_restores(encryption: str, tmp_path: P
         reader = place.reader(point)
         target = tmp_path / f"{point.sequence}.db"
         restore(
-            reader, plan_restore(reader, target, is_directory=False),
+            reader, plan_restore(reader, target),
             disk=LocalDisk(), clock=SystemClock(), entropy=place.entropy, progress=SilentProgress(),
         )  # fmt: skip
         done = read(tmp_path / "repository", tmp_path / f"{point.sequence}.alone", *options, "--at", point.id)

@@ -12,7 +12,7 @@ from backstay import errors
 from backstay.clock import SystemClock
 from backstay.durable import Disk, LocalDisk
 from backstay.errors import BackstayError
-from backstay.jobs.points.restore import RestoredPoint, plan_restore, restore
+from backstay.jobs.points.restore import RestoredPoint, one_directory, plan_restore, restore
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Place, small_history
 from tests.faulty_disk import CountingDisk, FailingDisk
@@ -30,7 +30,7 @@ def place() -> Place:
 def restored(place: Place, target: Path, disk: Disk, *, is_directory: bool = False) -> RestoredPoint:
     reader = place.reader(place.catalogue().points[-1])
     return restore(
-        reader, plan_restore(reader, target, is_directory=is_directory),
+        reader, plan_restore(reader, target, directory=one_directory(target) if is_directory else None),
         disk=disk, clock=SystemClock(), entropy=place.entropy, progress=SilentProgress(),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ means the newest of them, so a tag is moved by giving it to a later point. What 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -85,6 +85,15 @@ def read_tags(repository: Repository) -> tuple[Tag, ...]:
                 if problem.kind not in _WORTHLESS:
                     raise
     return tuple(sorted(found, key=lambda tag: tag.time))
+
+
+def tags_by_point(tags: Sequence[Tag]) -> Mapping[str, tuple[str, ...]]:
+    """Of each point the words that were given to it, in the order in which they were given."""
+    found: dict[str, dict[str, None]] = {}
+    for tag in tags:
+        for point in tag.points:
+            found.setdefault(point, {})[tag.text] = None
+    return {point: tuple(words) for point, words in found.items()}
 
 
 _WORTHLESS = (errors.OBJECT_DAMAGED, errors.OBJECT_MISSING, errors.SIGNATURE_WRONG, errors.REPOSITORY_NEWER)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from backstay import errors
 from backstay.cli import invocation
 from backstay.cli.groups import own_command
 from backstay.cli.options import (
@@ -33,6 +34,8 @@ from backstay.clock import SystemClock
 from backstay.formats.hashkv import HashKV
 from backstay.jobs.backup import run as backing_up
 from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
+from backstay.repository.retention.holds import LONGEST_REASON, put_hold
+from backstay.repository.tags import require_tag
 from backstay.snapshot.opened import OpenedStore, open_directory, open_file
 from backstay.telemetry import Progress
 from backstay.values import hex_id, size_text
@@ -45,7 +48,7 @@ USUAL_CLUSTER = "etcd"
     examples="""
     backstay backup /mnt/backups
     backstay backup s3://bucket/etcd --from backup.db --cluster prod-1
-    backstay backup /mnt/backups --from /var/lib/etcd --tag before-upgrade
+    backstay backup /mnt/backups --tag before-upgrade --hold --reason "until 3.7 runs"
     backstay backup /mnt/backups --dry-run
     """
 )
@@ -61,6 +64,8 @@ USUAL_CLUSTER = "etcd"
     "--cluster", default="", metavar="NAME", help="What the cluster is called; that of the configuration, else etcd."
 )
 @click.option("--tag", multiple=True, metavar="TEXT", help="A word to find the point by; may be repeated.")
+@click.option("--hold", is_flag=True, help="Keep the point, whatever retention says, until `backstay hold remove`.")
+@click.option("--reason", default="", metavar="TEXT", help="Why it is held; the tags, if nothing is said.")
 @click.option("--scratch", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For the snapshot.")
 @click.argument("repository", metavar="REPO")
 def command(
@@ -69,6 +74,8 @@ def command(
     source: str,
     cluster: str,
     tag: tuple[str, ...],
+    hold: bool,
+    reason: str,
     scratch: Path | None,
     dry_run: bool,
     connection: ConnectionSettings,
@@ -81,6 +88,9 @@ def command(
     The source is verified first, and a damaged one is refused. What this host remembers of its last point is in
     --state-dir; without it everything is stored anew. No identity is needed.
     """
+    for word in tag:
+        require_tag(word)
+    why = _reason(hold, reason, tag)
     clock = SystemClock()
     configured = configured_cluster(access.named, cluster)
     if configured is not None:
@@ -102,9 +112,21 @@ def command(
                     opened, store, wish, state,
                     clock=clock, entropy=os.urandom, spill=place, progress=progress, proven=proven,
                 )  # fmt: skip
+                if why:
+                    key = state.signing_key()
+                    put_hold(opened, [report.manifest], why, None, key, now=clock.now(), entropy=os.urandom)
     finally:
         progress.finish()
-    show(as_data(report), output, lambda: as_text(report))
+    show({**as_data(report), "held": bool(why)}, output, lambda: as_text(report) + (f"\n\nHeld: {why}" if why else ""))
+
+
+def _reason(hold: bool, reason: str, tags: tuple[str, ...]) -> str:
+    """Why the point is to be held; empty if it is not. Raises `USAGE`."""
+    if reason and not hold:
+        raise errors.USAGE.error("--reason goes with --hold", where="--reason")
+    if len(reason) > LONGEST_REASON:
+        raise errors.USAGE.error(f"a reason has 1 to {LONGEST_REASON} characters", where="--reason")
+    return (reason.strip() or ", ".join(tags) or "held when it was made") if hold else ""
 
 
 @contextmanager

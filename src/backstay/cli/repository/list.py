@@ -11,12 +11,13 @@ from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import Access, cluster_option, opened_repository, repository_options
-from backstay.cli.repository.rendering import SEALED, Verified, point_plain, time_plain, verified_text
+from backstay.cli.repository.rendering import SEALED, Verified, all_tags, point_plain, time_plain, verified_text
 from backstay.errors import ExitStatus
 from backstay.repository.catalogue import facts_of, read_catalogue
 from backstay.repository.facts import newest_by_point, read_facts
 from backstay.repository.manifest import Manifest, PointFacts
 from backstay.repository.repository import Repository
+from backstay.repository.tags import read_tags, tags_by_point
 from backstay.values import size_text
 
 
@@ -41,7 +42,8 @@ def command(*, repository: str, cluster: str, access: Access, output: Format, re
         catalogue = read_catalogue(opened)
         points = [each for each in catalogue.points if cluster in ("", each.cluster)]
         verified = newest_by_point(read_facts(opened))
-        known = [(each, readable_facts(opened, each), verified.get(each.id)) for each in points]
+        tags = tags_by_point(read_tags(opened))
+        known = [(each, readable_facts(opened, each), verified.get(each.id), tags.get(each.id, ())) for each in points]
     show([point_plain(*each) for each in known], output, lambda: _table(known))
     for problem in catalogue.damage:
         raise problem
@@ -58,7 +60,7 @@ def readable_facts(repository: Repository, manifest: Manifest) -> PointFacts | N
         return None
 
 
-def _table(known: list[tuple[Manifest, PointFacts | None, Verified]]) -> str:
+def _table(known: list[tuple[Manifest, PointFacts | None, Verified, tuple[str, ...]]]) -> str:
     if not known:
         return "No backups yet."
     return columns(
@@ -72,8 +74,8 @@ def _table(known: list[tuple[Manifest, PointFacts | None, Verified]]) -> str:
                 facts.keys if facts is not None else SEALED,
                 size_text(each.stored_bytes),
                 verified_text(verified),
-                ",".join(facts.tags) if facts is not None else "",
+                ",".join(all_tags(facts, tags)),
             )
-            for each, facts, verified in known
+            for each, facts, verified, tags in known
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from backstay.cli.render.plain import Plain
@@ -17,8 +18,10 @@ Verified = tuple[Fact, PointFact] | None
 """The best that is known of a point's verification."""
 
 
-def point_plain(manifest: Manifest, facts: PointFacts | None, verified: Verified = None) -> dict[str, Plain]:
-    """A point; `facts` is None where no identity opens them."""
+def point_plain(
+    manifest: Manifest, facts: PointFacts | None, verified: Verified = None, tags: Sequence[str] = ()
+) -> dict[str, Plain]:
+    """A point; `facts` is None where no identity opens them, `tags` were given to it later."""
     data: dict[str, Plain] = {
         "id": manifest.id,
         "lineage": manifest.lineage,
@@ -31,7 +34,7 @@ def point_plain(manifest: Manifest, facts: PointFacts | None, verified: Verified
         "parent": None if manifest.parent is None else f"{manifest.parent.lineage}-{manifest.parent.sequence}",
     }
     if facts is None:
-        return {**data, "sealed": True}
+        return {**data, "sealed": True, "tags": list(tags)}
     return {
         **data,
         "sealed": False,
@@ -50,8 +53,13 @@ def point_plain(manifest: Manifest, facts: PointFacts | None, verified: Verified
         },
         "hash_kv": facts.hash_kv.hash,
         "source": dict(facts.source),
-        "tags": list(facts.tags),
+        "tags": list(all_tags(facts, tags)),
     }
+
+
+def all_tags(facts: PointFacts | None, given: Sequence[str]) -> tuple[str, ...]:
+    """The tags that a point was made with, where they can be read, and those that were given to it later."""
+    return tuple(dict.fromkeys((*(facts.tags if facts is not None else ()), *given)))
 
 
 def verified_plain(verified: Verified) -> dict[str, Plain] | None:
@@ -67,7 +75,7 @@ def verified_text(verified: Verified) -> str:
     return "never" if verified is None else f"{verified[1].level} {verified[0].time:%Y-%m-%d}"
 
 
-def point_rows(manifest: Manifest, facts: PointFacts | None) -> list[tuple[str, object]]:
+def point_rows(manifest: Manifest, facts: PointFacts | None, tags: Sequence[str] = ()) -> list[tuple[str, object]]:
     """A point, label by label."""
     rows: list[tuple[str, object]] = [
         ("Point", manifest.id),
@@ -77,6 +85,9 @@ def point_rows(manifest: Manifest, facts: PointFacts | None) -> list[tuple[str, 
     ]
     if manifest.parent is not None:
         rows.append(("Goes on from", f"{manifest.parent.lineage}-{manifest.parent.sequence}"))
+    words = all_tags(facts, tags)
+    if words:
+        rows.append(("Tags", ", ".join(words)))
     if facts is None:
         return [*rows, ("Content", "sealed: give an identity to see it")]
     return [
@@ -86,7 +97,6 @@ def point_rows(manifest: Manifest, facts: PointFacts | None) -> list[tuple[str, 
         ("File", f"{size_text(facts.file.size)}, HASH {facts.file.hash:x}"),
         ("HashKV", facts.hash_kv.hash),
         ("Source", ", ".join(f"{name} {value}" for name, value in facts.source.items())),
-        *((("Tags", ", ".join(facts.tags)),) if facts.tags else ()),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from backstay.cli.groups import own_command
 from backstay.cli.options import Format, dry_run_option, output_options, reporting_options
 from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
-from backstay.cli.render.tables import pairs
+from backstay.cli.render.tables import pairs, printable
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import (
     Access,
@@ -21,11 +22,12 @@ from backstay.cli.repository.opened import (
     repository_options,
 )
 from backstay.cli.repository.rendering import point_plain, point_rows
+from backstay.cli.repository.restore_directory import DirectoryOptions, directory_options
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
-from backstay.jobs.points.restore import PointPlan, RestoredPoint, is_directory_target, plan_restore, restore
+from backstay.jobs.points.restore import DirectoryWish, PointPlan, RestoredPoint, plan_restore, restore
 from backstay.repository.catalogue import read_catalogue
-from backstay.repository.choosing import choose_point
+from backstay.repository.choosing import choose
 from backstay.repository.reading import PointReader
 from backstay.values import size_text
 
@@ -34,8 +36,10 @@ from backstay.values import size_text
     examples="""
     backstay restore /mnt/backups --to restored.db --identity operator.key
     backstay restore s3://bucket/etcd --to /var/lib/etcd-new/ --at 2026-11-25T00:10 --identity operator.key
-    backstay restore /mnt/backups --to restored.db --at 120431 --dry-run --identity operator.key
+    # the revision right before it was deleted, where history holds it
     backstay restore /mnt/backups --to restored.db --at before-delete:/registry/namespaces/shop -i operator.key
+    # all members of a new cluster, a directory for each
+    backstay restore /mnt/backups --to new/ --all-members --initial-cluster a=http://h1:2380,b=http://h2:2380 -i operator.key
     """
 )
 @repository_options
@@ -45,6 +49,7 @@ from backstay.values import size_text
 @click.option("--to", "target", required=True, metavar="FILE|DIR/", help="A snapshot file, or a new data directory.")
 @at_option
 @cluster_option
+@directory_options
 @click.argument("repository", metavar="REPO")
 def command(
     *,
@@ -52,6 +57,7 @@ def command(
     target: str,
     at: str,
     cluster: str,
+    directory: DirectoryOptions,
     dry_run: bool,
     access: Access,
     output: Format,
@@ -59,16 +65,19 @@ def command(
 ) -> None:
     """Restore a point of REPO: to FILE, as `snapshot save` would have written it, or to DIR/, a data directory.
 
-    Digests, the SHA-256 of every page, etcd's HASH and HashKV must be the recorded ones; else nothing appears. A target that
-    exists is refused, and so is a point that is not held exactly: the nearest ones are named. For members of a larger
-    cluster restore to FILE, then use `snapshot restore`.
+    Digests, the SHA-256 of every page, etcd's HASH and HashKV must be the recorded ones; else nothing appears. A revision
+    between points is built from the history of the next one. A target that exists is refused, and so is what is not held
+    exactly: the nearest points are named. In a data directory of Kubernetes' keys the revision is raised, so that whoever
+    watches begins anew.
     """
     progress = reporting.watch()
+    wish = directory.wish(target)
     try:
         with opened_repository(repository, access, reporting) as opened:
             points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
-            point = PointReader(opened, choose_point(opened, points, at))
-            plan = plan_restore(point, Path(target), is_directory=is_directory_target(target))
+            chosen = choose(opened, points, at)
+            point = PointReader(opened, chosen.point)
+            plan = plan_restore(point, Path(target), directory=wish, revision=chosen.revision)
             if dry_run:
                 show(_plan_data(plan), output, lambda: _plan_text(plan))
                 return
@@ -82,10 +91,11 @@ def command(
 
 def as_data(restored: RestoredPoint) -> dict[str, Plain]:
     """The outcome as JSON and YAML have it; keys are stable."""
-    directory = restored.directory
+    plan, directory = restored.plan, restored.directory
     return {
-        "point": point_plain(restored.manifest, restored.facts),
-        "target": str(restored.target),
+        "point": point_plain(plan.manifest, plan.facts),
+        "revision": plan.revision,
+        "target": str(plan.target),
         "sha256": restored.sha256,
         "records": restored.rebuilt.records,
         "hash": restored.rebuilt.file.hash,
@@ -104,26 +114,37 @@ def as_data(restored: RestoredPoint) -> dict[str, Plain]:
 
 def as_text(restored: RestoredPoint) -> str:
     """The outcome for people."""
+    plan = restored.plan
+    proven = "digests of all records, SHA-256 of all pages, HASH, HashKV, and read back from the disk"
+    if plan.is_of_history:
+        proven = (
+            f"digests of all records, of which those up to revision {plan.revision} are taken; read back from the disk"
+        )
     rows: list[tuple[str, object]] = [
-        *point_rows(restored.manifest, restored.facts),
-        ("Restored", restored.target),
+        *point_rows(plan.manifest, plan.facts),
+        *((("Revision chosen", plan.revision),) if plan.is_of_history else ()),
+        ("Restored", plan.target),
         ("SHA-256", restored.sha256),
-        ("Proven", "digests of all records, SHA-256 of all pages, HASH, HashKV, and read back from the disk"),
+        ("Proven", proven),
     ]
     if restored.directory is not None:
         made = restored.directory
         rows.append(("Server", f"must answer HashKV {made.hash} at revision {made.hash_revision}"))
     text = pairs([*rows, ("Seconds", f"{restored.seconds:.1f}")])
-    plan = restored.directory_plan
-    if plan is None:
-        return text
-    changed = "\n".join(f"  - {each}" for each in (*plan.changes, *plan.notices))
-    return f"{text}\n\nMind:\n{changed}"
+    minds = [_OF_HISTORY] if plan.is_of_history else []
+    directory_plan = restored.directory_plan
+    if directory_plan is not None:
+        minds += [*directory_plan.changes, *directory_plan.notices]
+    return f"{text}\n\nMind:\n{_bullets(minds)}" if minds else text
+
+
+_OF_HISTORY = "users, roles, alarms and leases are those of the point: only keys have a history"
 
 
 def _plan_data(plan: PointPlan) -> dict[str, Plain]:
     return {
         "point": point_plain(plan.manifest, plan.facts),
+        "revision": plan.revision,
         "target": str(plan.target),
         "read_objects": plan.read_objects,
         "read_bytes": plan.read_bytes,
@@ -132,11 +153,20 @@ def _plan_data(plan: PointPlan) -> dict[str, Plain]:
 
 
 def _plan_text(plan: PointPlan) -> str:
-    kind = "a data directory" if plan.is_directory else "a snapshot file"
+    kind = "a snapshot file" if plan.directory is None else _directories(plan.directory)
     return pairs(
         [
             *point_rows(plan.manifest, plan.facts),
+            *((("Revision chosen", plan.revision),) if plan.is_of_history else ()),
             ("Would read", f"{plan.read_objects} objects, {size_text(plan.read_bytes)}"),
             ("Would write", f"{plan.target}, {kind}, {size_text(plan.written_bytes)}"),
         ]
     )
+
+
+def _directories(wish: DirectoryWish) -> str:
+    return "a data directory" if wish.parent is None else f"{len(wish.targets)} data directories"
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"  - {printable(text)}" for text in texts)

@@ -21,6 +21,7 @@ from backstay.cli.repository.rendering import point_plain, point_rows, verified_
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.choosing import choose_point
 from backstay.repository.facts import newest_by_point, read_facts
+from backstay.repository.tags import read_tags, tags_by_point
 from backstay.values import size_text
 
 
@@ -43,6 +44,7 @@ def command(*, repository: str, at: str, cluster: str, access: Access, output: F
         point = choose_point(opened, points, at)
         facts = readable_facts(opened, point)
         verified = newest_by_point(read_facts(opened)).get(point.id)
-    rows = [*point_rows(point, facts), ("Verified", verified_text(verified))]
+        tags = tags_by_point(read_tags(opened)).get(point.id, ())
+    rows = [*point_rows(point, facts, tags), ("Verified", verified_text(verified))]
     runs = columns(("CLASS", "SIZE", "OBJECT"), [(run.kind.label, size_text(run.size), run.name) for run in point.runs])
-    show(point_plain(point, facts, verified), output, lambda: f"{pairs(rows)}\n\n{runs}")
+    show(point_plain(point, facts, verified, tags), output, lambda: f"{pairs(rows)}\n\n{runs}")

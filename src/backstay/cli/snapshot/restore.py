@@ -25,7 +25,8 @@ from backstay.cli.render.tables import columns, pairs, printable
 from backstay.cli.reporting import Reporting
 from backstay.durable import LocalDisk
 from backstay.snapshot import restore as restoring
-from backstay.snapshot.restore import Changes, LeaseTreatment, RestorePlan, RestoreResult, Target, members
+from backstay.snapshot.restore import Changes, LeaseTreatment, RestorePlan, RestoreResult, members
+from backstay.snapshot.restore.targets import all_targets, own_target
 from backstay.snapshot.restore.write import refuse_occupied_targets
 from backstay.values import NO_COMPACTION, size_text
 
@@ -136,22 +137,9 @@ def command(
     cluster = members.new_cluster(initial_cluster, initial_cluster_token)
     parent = None if all_members is None else Path(all_members)
     if parent is not None:
-        members.check_names_for_directories(cluster.members)
-        targets = tuple(
-            Target(each.name, parent / f"{each.name}.etcd")
-            for each in sorted(cluster.members, key=lambda each: each.name)
-        )
-        if not targets:
-            raise errors.MEMBERSHIP_INVALID.error("--initial-cluster names no member", where="--initial-cluster")
+        targets = all_targets(cluster, parent)
     else:
-        # An empty value, as of a variable that is not set, is no default: it is refused like any other wrong one.
-        own = cluster.member(members.DEFAULT_NAME if name is None else name)
-        advertised = initial_advertise_peer_urls
-        members.check_advertised(own, members.DEFAULT_PEER_URLS if advertised is None else advertised)
-        if not data_dir:
-            members.check_names_for_directories((own,))
-        place = Path(data_dir or f"{own.name}.etcd")
-        targets = (Target(own.name, place, Path(wal_dir) if wal_dir else None),)
+        targets = (own_target(cluster, name, data_dir or "", wal_dir, initial_advertise_peer_urls),)
     refuse_occupied_targets(targets, parent)
     changes = Changes(
         bump=bump_revision,

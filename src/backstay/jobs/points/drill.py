@@ -50,7 +50,7 @@ def drill_point(
     """Restore `point` and drill the file. Raises what a restore and a start of etcd raise."""
     with tempfile.TemporaryDirectory(prefix="backstay-drill-", dir=scratch) as directory:
         file = Path(directory) / "point.db"
-        plan = plan_restore(point, file, is_directory=False)
+        plan = plan_restore(point, file)
         restore(point, plan, disk=disk, clock=clock, entropy=entropy, progress=progress)
         options = DrillOptions(file, program, Path(directory), user=user, password=password)
         return drill(options, disk=disk, clock=clock, progress=progress)

@@ -2,6 +2,10 @@
 
 `restore` gives a sink that writes, `verify` one that forgets. Every byte is read, opened, merged, proven by digests, put in
 the order of revisions, and built; the pages' SHA-256, etcd's HASH and HashKV must then be the recorded ones.
+
+A revision within the history is built of the records up to it, after the digest of all of them has proven right. Its other
+buckets are the point's, for their history is nowhere; a lease that its keys are attached to and that is over since is made
+anew, because without it they would never end.
 """
 
 from __future__ import annotations
@@ -11,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backstay import errors
+from backstay.formats import mvcc, schema
 from backstay.formats.hashkv import CURRENT_RULE, HashFeed
 from backstay.repository.reading import PointReader
-from backstay.repository.records import StoredRecord
+from backstay.repository.records import Entry, StoredRecord
 from backstay.repository.repository import Entropy
 from backstay.repository.sorting import RecordSorter, by_revision
 from backstay.snapshot.canonical import CanonicalFile, Element, build_canonical
+from backstay.snapshot.restore.plan import MISSING_LEASE_SECONDS
 from backstay.telemetry import Progress
-from backstay.values import Revision
+from backstay.values import LeaseId, Revision
 
 _BATCH = 256
 _ADVANCE_BYTES = 1 << 20
@@ -42,14 +48,20 @@ def rebuild(
     entropy: Entropy,
     progress: Progress,
     sink: Callable[[list[bytes]], None] | None = None,
+    revision: int | None = None,
 ) -> Rebuilt:
-    """Build the file of `point`. Raises `POINT_UNPROVEN` for any difference, and what reading raises."""
+    """Build the file of `point`, at a `revision` of its history if one is given.
+
+    Raises `POINT_UNPROVEN` for any difference, and what reading raises.
+    """
     facts = point.facts
+    at = facts.revision if revision is None else revision
+    leases: set[int] = set()
     progress.begin("reading runs", None)
     survivors = _Survivors(facts.compact_revision)
     with RecordSorter(by_revision, spill, entropy) as records:
         unreported = 0
-        for record in point.everything():
+        for record in _up_to(at, point.everything(), leases if at < facts.revision else None):
             survivors.see(record)
             records.add(record)
             unreported += len(record.value)
@@ -57,15 +69,24 @@ def rebuild(
                 progress.advance(unreported)
                 unreported = 0
         progress.begin("building the file", facts.file.size)
-        feed = HashFeed(Revision(facts.revision), Revision(facts.compact_revision), None, CURRENT_RULE)
+        feed = HashFeed(Revision(at), Revision(facts.compact_revision), None, CURRENT_RULE)
         built = build_canonical(
-            point.entries(),
+            point.entries() if at == facts.revision else _with_leases(point.entries(), leases),
             _fed((record for record in records), survivors, feed),
             page_size=facts.file.page_size,
             sink=_counted(sink, progress),
         )
         count = records.count
     hash_kv = feed.result().hash
+    if at == facts.revision:
+        _compare(point, built, hash_kv)
+    floor = max(facts.compact_revision, 1)
+    return Rebuilt(built, hash_kv, count, max(0, at - floor) - survivors.recent)
+
+
+def _compare(point: PointReader, built: CanonicalFile, hash_kv: int) -> None:
+    """Raise `POINT_UNPROVEN` unless the file is the one that was promised."""
+    facts = point.facts
     for what, got, wanted in (
         ("SHA-256 of the pages", built.pages_sha256, facts.file.pages_sha256),
         ("size", built.size, facts.file.size),
@@ -78,8 +99,34 @@ def rebuild(
                 where=point.manifest.where,
                 why=f"{what} is {got}, not {wanted}",
             )
-    floor = max(facts.compact_revision, 1)
-    return Rebuilt(built, hash_kv, count, facts.revision - floor - survivors.recent)
+
+
+def _up_to(at: int, records: Iterable[StoredRecord], leases: set[int] | None) -> Iterator[StoredRecord]:
+    """The records up to revision `at`, and in `leases`, if it is given, those that keys are attached to there."""
+    newest: StoredRecord | None = None
+    for record in records:
+        if record.main > at:
+            continue
+        if leases is not None and newest is not None and newest.key != record.key:
+            leases.add(_lease_of(newest))
+        newest = record
+        yield record
+    if leases is not None and newest is not None:
+        leases.add(_lease_of(newest))
+
+
+def _lease_of(record: StoredRecord) -> int:
+    return 0 if record.tombstone else mvcc.decode_key_value(record.value).lease
+
+
+def _with_leases(entries: Iterable[Entry], attached: set[int]) -> Iterator[Entry]:
+    """The elements of the other buckets, and a lease for each of `attached` that is not among them."""
+    found = {(each.bucket, each.key): each for each in entries}
+    found.setdefault((schema.LEASE, b""), Entry(schema.LEASE, b"", b""))
+    for lease in attached - {0}:
+        key, value = schema.encode_lease(schema.Lease(LeaseId(lease), MISSING_LEASE_SECONDS))
+        found.setdefault((schema.LEASE, key), Entry(schema.LEASE, key, value))
+    return (found[each] for each in sorted(found))
 
 
 class _Survivors:
