@@ -20,7 +20,7 @@ CONFIGURATION = PurePosixPath("/etc/backstay/backstay.toml")
 
 def units(**changes: Any) -> dict[str, str]:
     program = [sys.executable, "-m", "backstay"]
-    identity = PurePosixPath("/root/operator.key")
+    identity = PurePosixPath("/etc/backstay/operator.key")
     return systemd_units(deployment(**changes), program, configuration=CONFIGURATION, identity=identity)
 
 

@@ -21,7 +21,7 @@ from backstay.deploy.systemd import systemd_units
     backstay deploy systemd payments-fra --to units/
     backstay deploy systemd payments-fra --program /usr/bin/backstay --metrics-dir /var/lib/node_exporter
     # on the host that may read backups
-    backstay deploy systemd payments-fra --identity /root/operator.key --to units/
+    backstay deploy systemd payments-fra --identity /etc/backstay/operator.key --to units/
     """
 )
 @config_option
