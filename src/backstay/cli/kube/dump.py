@@ -18,6 +18,9 @@ from backstay.cli.kube.options import KubeSettings, kube_options
 from backstay.cli.options import reporting_options
 from backstay.cli.reporting import Reporting
 
+# Some readers of lines break them at these too, and terminals obey the first.
+_ESCAPES = {each: f"\\u{each:04x}" for each in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+
 
 @own_command(
     examples="""
@@ -58,7 +61,7 @@ def command(
         each: KubernetesObject
         for each in objects.objects(choice):
             problems += each.problem is not None
-            click.echo(encode(_line(each if show_secrets else redact(each))))
+            click.echo(encode(_line(each if show_secrets else redact(each))).translate(_ESCAPES))
     if problems:
         reporting.warn(f"{problems} keys are not shown as the API server would: see their `problem`", count=problems)
 
