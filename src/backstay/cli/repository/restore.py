@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from backstay import errors
 from backstay.cli.groups import own_command
 from backstay.cli.options import Format, dry_run_option, output_options, reporting_options
 from backstay.cli.render.plain import Plain
@@ -23,6 +24,7 @@ from backstay.cli.repository.opened import (
 )
 from backstay.cli.repository.rendering import point_plain, point_rows
 from backstay.cli.repository.restore_directory import DirectoryOptions, directory_options
+from backstay.cli.repository.restore_plan import RestoreOutlook
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
 from backstay.jobs.points.restore import DirectoryWish, PointPlan, RestoredPoint, plan_restore, restore
@@ -38,6 +40,8 @@ from backstay.values import size_text
     backstay restore s3://bucket/etcd --to /var/lib/etcd-new/ --at 2026-11-25T00:10 --identity operator.key
     # the revision right before it was deleted, where history holds it
     backstay restore /mnt/backups --to restored.db --at before-delete:/registry/namespaces/shop -i operator.key
+    # what it would bring, how long it would take, and what no backup holds
+    backstay restore /mnt/backups --plan --identity operator.key
     # all members of a new cluster, a directory for each
     backstay restore /mnt/backups --to new/ --all-members --initial-cluster a=http://h1:2380,b=http://h2:2380 -i operator.key
     """
@@ -46,7 +50,10 @@ from backstay.values import size_text
 @output_options
 @reporting_options
 @dry_run_option
-@click.option("--to", "target", required=True, metavar="FILE|DIR/", help="A snapshot file, or a new data directory.")
+@click.option("--to", "target", default="", metavar="FILE|DIR/", help="A snapshot file, or a new data directory.")
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Look ahead: time, what Kubernetes will see, what etcd cannot hold."
+)
 @at_option
 @cluster_option
 @directory_options
@@ -58,6 +65,7 @@ def command(
     at: str,
     cluster: str,
     directory: DirectoryOptions,
+    only_plan: bool,
     dry_run: bool,
     access: Access,
     output: Format,
@@ -69,14 +77,29 @@ def command(
     between points is built from the history of the next one. A target that exists is refused, and so is what is not held
     exactly: the nearest points are named. In a data directory of Kubernetes' keys the revision is raised, so that whoever
     watches begins anew.
+
+    --plan reads the keys of the point and writes nothing: objects by resource and namespace, minutes, every volume with
+    its handle, and what no backup of an etcd holds.
     """
+    if not target and not only_plan:
+        raise errors.USAGE.error(
+            "where to restore to is missing", where="--to", next_step="give --to FILE or --to DIR/"
+        )
     progress = reporting.watch()
-    wish = directory.wish(target)
+    wish = directory.wish(target) if target else None
     try:
         with opened_repository(repository, access, reporting) as opened:
             points = [each for each in read_catalogue(opened).require_sound().points if cluster in ("", each.cluster)]
             chosen = choose(opened, points, at)
             point = PointReader(opened, chosen.point)
+            if only_plan:
+                if target:
+                    plan_restore(point, Path(target), directory=wish, revision=chosen.revision)  # refuses what is there
+                progress.begin("reading keys", None)
+                outlook = RestoreOutlook(opened, point, chosen.revision)
+                progress.finish()
+                show(outlook.as_data(target), output, lambda: outlook.as_text(target))
+                return
             plan = plan_restore(point, Path(target), directory=wish, revision=chosen.revision)
             if dry_run:
                 show(_plan_data(plan), output, lambda: _plan_text(plan))
