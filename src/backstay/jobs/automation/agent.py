@@ -26,24 +26,30 @@ from backstay.findings import Severity, worst
 from backstay.jobs.automation.copy import Care, Copy, Stored
 from backstay.jobs.automation.crew import Crew
 from backstay.jobs.automation.journal import CopyMemory, RunMemory
-from backstay.jobs.automation.promised import Promised
+from backstay.jobs.automation.promised import LEAST_PATIENCE, Promised
 from backstay.policy.schedule import NextRun, Run, Why, exposure, next_run
 
 Source = TypeVar("Source")
 _REACH_SECONDS = 90.0
+_NEARLY = 10
+"""A copy that is due within such a part of the interval joins those that are due now."""
 _LOUD = (ExitStatus.TAMPERED, ExitStatus.VERIFICATION_FAILED)
 """What is wrong with one copy but says more than that one copy is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """What became of one copy in this run: its point, or the failure that kept it from having one."""
+    """What became of one copy in this run: its point, or the failure that kept it from having one.
+
+    `seconds` is how long after the reading began its point was there: a slow copy must not make the others look slow.
+    """
 
     name: str
     stored: Stored | None = None
     failure: errors.BackstayError | None = None
     care: Care | None = None
     care_failure: errors.BackstayError | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +86,17 @@ class AgentReport:
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
-    """What a run would do now. `serve` are the copies that would get a point, each with why it is due or joins in."""
+    """What a run would do now. `serve` are the copies that would get a point, each with why it is due or joins in.
+
+    `patience` is how long the slowest of them is waited for.
+    """
 
     now: datetime
     plans: Mapping[str, NextRun]
     serve: Mapping[str, Why]
     unreachable: Mapping[str, errors.BackstayError]
     memory: RunMemory
+    patience: timedelta
 
     @property
     def next_start(self) -> datetime:
@@ -117,10 +127,15 @@ class Agent(Generic[Source]):
         memory, unreachable = self._completed(memory, now)
         plans = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, now)
         due = {name: plan.why for name, plan in plans.items() if plan.due(now)}
-        if any(why is not Why.RETRY for why in due.values()):
+        promised, patience = self._promised, self._promised.patience
+        away = min((plan.start - now for name, plan in plans.items() if name not in due), default=promised.interval)
+        if any(why is not Why.RETRY for why in due.values()) or (due and away < promised.interval / _NEARLY):
             # All together, so that copies which went out of step do not make the cluster be read twice from now on.
             due = {name: due.get(name, Why.INTERVAL) for name in self._copies}
-        return AgentPlan(now, plans, due, unreachable, memory)
+        elif due:
+            # A copy that is tried again must not make the others late.
+            patience = min(patience, away)
+        return AgentPlan(now, plans, due, unreachable, memory, patience)
 
     def run(self, memory: RunMemory) -> AgentReport:
         """Do what is due."""
@@ -140,18 +155,20 @@ class Agent(Generic[Source]):
         if ready:
             try:
                 with self._open_source() as source:
-                    jobs = {name: self._serve(name, source, taken, memory.of(name)) for name in ready}
-                    done = self._crew.work(jobs, self._promised.patience.total_seconds())
+                    jobs = {name: self._serve(name, source, taken, read_from, memory.of(name)) for name in ready}
+                    left = plan.patience.total_seconds() - (self._clock.monotonic() - began)
+                    done = self._crew.work(jobs, max(left, LEAST_PATIENCE.total_seconds()))
             except errors.BackstayError as problem:
                 source_failure, done = problem, {}
             for name, outcome in done.items():
                 outcomes[name] = _failed(name, outcome) if isinstance(outcome, errors.BackstayError) else outcome
-        ended = taken + timedelta(seconds=self._clock.monotonic() - read_from)
+        seconds = self._clock.monotonic() - read_from
         for name in plan.serve:
             memory = memory.with_copy(
-                name, _remembered(memory.of(name), outcomes.get(name), source_failure, taken, ended)
+                name, _remembered(memory.of(name), outcomes.get(name), source_failure, taken, seconds)
             )
-        memory = replace(memory, source_problem=source_failure.kind.code if source_failure is not None else "")
+        if ready:
+            memory = replace(memory, source_problem=source_failure.kind.code if source_failure is not None else "")
         following = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, self._clock.now())
         return AgentReport(
             self._promised.cluster,
@@ -190,16 +207,19 @@ class Agent(Generic[Source]):
 
         return reach
 
-    def _serve(self, name: str, source: Source, taken: datetime, memory: CopyMemory) -> Callable[[], CopyOutcome]:
+    def _serve(
+        self, name: str, source: Source, taken: datetime, read_from: float, memory: CopyMemory
+    ) -> Callable[[], CopyOutcome]:
         def serve() -> CopyOutcome:
             with self._copies[name].open() as place:
                 stored = place.store(source, taken)
+                outcome = CopyOutcome(name, stored, seconds=self._clock.monotonic() - read_from)
                 if not self._wants_care(memory, taken):
-                    return CopyOutcome(name, stored)
+                    return outcome
                 try:
-                    return CopyOutcome(name, stored, care=place.care(self._clock.now(), memory.cared))
+                    return replace(outcome, care=place.care(self._clock.now(), memory.cared))
                 except errors.BackstayError as problem:
-                    return CopyOutcome(name, stored, care_failure=problem)
+                    return replace(outcome, care_failure=problem)
 
         return serve
 
@@ -227,9 +247,11 @@ def _remembered(
     outcome: CopyOutcome | None,
     source_failure: errors.BackstayError | None,
     taken: datetime,
-    ended: datetime,
+    seconds: float,
 ) -> CopyMemory:
     problem = source_failure if outcome is None else outcome.failure
+    # By a clock that never goes back, and not by two looks at one that may have been set in between.
+    ended = taken + timedelta(seconds=outcome.seconds if outcome is not None and problem is None else seconds)
     memory = memory.after(Run(taken, ended, good=problem is None), "" if problem is None else problem.kind.code)
     if outcome is None or outcome.care is None:
         return memory

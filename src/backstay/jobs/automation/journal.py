@@ -53,9 +53,14 @@ class CopyMemory:
         return sum(not run.good and (last is None or run.started > last.started) for run in self.runs)
 
     def after(self, run: Run, problem: str) -> CopyMemory:
-        """With one run more; only what a schedule can use is kept."""
-        good = sorted((each for each in (*self.runs, run) if each.good), key=lambda each: each.started)[-RECENT_RUNS:]
-        failed = [each for each in (*self.runs, run) if not each.good][-_FAILURES:]
+        """With one run more; only what a schedule can use is kept.
+
+        Runs that claim to be later than this one were dated by a clock that was ahead. They are forgotten now: when the clock
+        has reached their dates, they would pass for the newest ones, and what is due would wait for them.
+        """
+        runs = [each for each in (*self.runs, run) if each.started <= run.started]
+        good = sorted((each for each in runs if each.good), key=lambda each: each.started)[-RECENT_RUNS:]
+        failed = [each for each in runs if not each.good][-_FAILURES:]
         return replace(self, runs=(*good, *failed), problem=problem)
 
 
