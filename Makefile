@@ -17,9 +17,10 @@ help: ## say what there is
 environment: ## the virtual environment .venv with the locked dependencies
 	@$(PYTHON) tools/setup_environment.py
 
-demo: environment ## an evening with a broken etcd, on this machine's loopback
+demo: environment ## an evening with a broken etcd, and a night of backups, on this machine's loopback
 	@$(RUN) -m tools.peers.install
 	@$(RUN) -m tools.demo
+	@$(RUN) -m tools.demo_backups
 
 test: peers ## lint, then all tests (PYTEST_ARGS='-k name' chooses)
 	@$(RUN) -m tools.run_tests test -- $(PYTEST_ARGS)

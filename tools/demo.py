@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -279,7 +279,13 @@ def compare(connection: Client, predicted: dict[str, int], who: str) -> None:
         raise StoryBroken(f"{who} does not hold what the snapshot holds")
 
 
-def run_backstay(place: Path, *arguments: str, expected: int = 0, shown: bool = True) -> str:
+def run_backstay(
+    place: Path,
+    *arguments: str,
+    expected: int = 0,
+    shown: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Run one command of ours in `place` as a user would, show it, and return its standard output."""
     if shown:
         say(f"\n$ backstay {' '.join(arguments)}")
@@ -288,6 +294,7 @@ def run_backstay(place: Path, *arguments: str, expected: int = 0, shown: bool = 
         cwd=place,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
         text=True,
         check=False,
     )
