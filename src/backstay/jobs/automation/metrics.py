@@ -84,22 +84,22 @@ def samples(
     yield Sample(INTERVAL, cluster, promised.interval.total_seconds())
     yield Sample(LAST_RUN, (*cluster, role), now.timestamp())
     copies = {name: memory.of(name) for name in places}
-    plans = plans_of(promised, copies, now)
-    if plans:
-        yield Sample(NEXT_RUN, cluster, min(plan.start for plan in plans.values()).timestamp())
-    if any(copy.runs for copy in copies.values()):
-        yield Sample(SOURCE_UP, cluster, float(not memory.source_problem))
     good = {name: run.started for name, copy in copies.items() if (run := copy.last_good) is not None}
-    newest = max(good.values(), default=None)
-    current = [places[name] for name in places if is_current(good.get(name), newest, promised.interval)]
-    yield Sample(COPIES_MISSING, cluster, float(len(missing(promised.site, current))))
+    # A maintainer's host may know nothing of runs, and then says nothing of them.
+    if any(copy.runs for copy in copies.values()):
+        plans = plans_of(promised, copies, now)
+        yield Sample(NEXT_RUN, cluster, min(plan.start for plan in plans.values()).timestamp())
+        yield Sample(SOURCE_UP, cluster, float(not memory.source_problem))
+        newest = max(good.values(), default=None)
+        current = [places[name] for name in places if is_current(good.get(name), newest, promised.interval)]
+        yield Sample(COPIES_MISSING, cluster, float(len(missing(promised.site, current))))
     for name, copy in copies.items():
         labels = (promised.cluster, name)
         if name in good:
             yield Sample(LAST_SUCCESS, labels, good[name].timestamp())
         if copy.runs:
             yield Sample(COPY_UP, labels, float(not copy.problem))
-        yield Sample(COPY_FAILURES, labels, float(copy.failures))
+            yield Sample(COPY_FAILURES, labels, float(copy.failures))
         for level, time in sorted(copy.levels.items()):
             yield Sample(LAST_VERIFIED, (*labels, level), time.timestamp())
         if copy.waiting_since is not None:
