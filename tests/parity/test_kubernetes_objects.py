@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
 from backstay.cli.main import run
@@ -43,7 +44,7 @@ def test_every_object_is_what_its_api_server_printed(
         else:
             equal += 1
     with capsys.disabled():
-        print(f"\n{name}: {equal} of {compared} objects as the API server printed them: {equal / compared:.2%}")
+        click.echo(f"\n{name}: {equal} of {compared} objects as the API server printed them: {equal / compared:.2%}")
     assert not wrong[:5]
 
 

@@ -18,7 +18,7 @@ from backstay.kube.decode.special import signed32
 MAX_DEPTH = 64
 """The deepest real object, a Pod's volumes, has nine levels; schemas of CRDs are JSON."""
 
-MESSAGE_LIMIT = 200_000
+MESSAGE_LIMIT = 100_000
 """Messages in one object: an empty one of two bytes may print hundreds."""
 
 _DOUBLE = struct.Struct("<d")
@@ -67,7 +67,7 @@ class MessageReader:
                     size, position = read_varint(data, position - 1, end)
                 if kind < _TEXT:  # a varint, and `size` is its value
                     if kind >= _INT_LIST:
-                        out[name] = [*(out.get(name) or ()), _number(size, how)]
+                        _list(out, name).append(_number(size, how))
                     elif kind >= _BOOL:
                         if size or kind == _BOOL:
                             out[name] = size != 0
@@ -111,7 +111,7 @@ class MessageReader:
                     if value or (value == 0 and value is not False):
                         out[name] = value
                 elif kind == _VALUE_LIST:
-                    out[name] = [*(out.get(name) or ()), how(data, position, stop)]
+                    _list(out, name).append(how(data, position, stop))
                 elif kind in _MAPS:
                     self._entry(out, plan, step, data, position, stop, depth)
                 elif kind == _INLINE:
@@ -120,7 +120,7 @@ class MessageReader:
                     if size:
                         out[name] = self.read(how, data, position, stop, depth + 1)
                 elif kind == _PACKED:
-                    out[name] = [*(out.get(name) or ()), *_packed(data, position, stop, how)]
+                    _list(out, name).extend(_packed(data, position, stop, how))
                 else:
                     position = self._double(out, step, data, position - 1, end)
                     continue
@@ -216,6 +216,14 @@ class MessageReader:
         """Remember `text` once; a hostile object could say endless different things."""
         if len(self.notes) < 100:
             self.notes[text] = None
+
+
+def _list(out: dict[str, Any], name: str) -> list[Any]:
+    """The list that a repeated field has so far, in place: copying it for each element would take for ever."""
+    found: list[Any] | None = out.get(name)
+    if found is None:
+        found = out[name] = []
+    return found
 
 
 def _number(value: int, bits: int) -> int | bool:

@@ -13,6 +13,9 @@ from backstay.errors import FormatError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+MAX_DEPTH = 200
+"""Schemas of CRDs are the deepest real objects, with some dozens; whoever prints or compares an object may recurse."""
+
 
 def decode(data: bytes) -> Any:
     """The JSON value in `data`; text that is not UTF-8 becomes U+FFFD. Raises `FormatError`."""
@@ -28,8 +31,25 @@ def decode(data: bytes) -> Any:
         raise FormatError("JSON is nested too deeply", offset=0) from problem
     except ValueError as problem:
         raise FormatError("JSON holds a number that is none", offset=0, why=str(problem)) from problem
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
+        raise FormatError("JSON is nested too deeply", offset=0, why=f"more than {MAX_DEPTH} levels")
     # Only an escape can bring half of a surrogate pair into valid UTF-8.
     return _without_surrogates(value) if "\\u" in text or "\\U" in text else value
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                below += (inner for inner in each.values() if isinstance(inner, dict | list))
+            elif isinstance(each, list):
+                below += (inner for inner in each if isinstance(inner, dict | list))
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def _refuse(name: str) -> NoReturn:

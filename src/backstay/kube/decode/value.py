@@ -60,8 +60,9 @@ class ValueDecoder:
             envelope = open_envelope(value)
         except FormatError as problem:
             return _damaged(Encoding.PROTOBUF, "", "", None, problem)
-        name = message_name(envelope.api_version, envelope.kind)
-        plan = self._plans.find(name)
+        plan = self._plans.find(message_name(envelope.api_version, envelope.kind))
+        if plan is None and envelope.api_version == "v1":  # Status and the like, which belong to no group
+            plan = self._plans.find(f"meta.v1.{envelope.kind}")
         reader = MessageReader()
         problem_found: Problem | None = None
         if plan is None:
