@@ -132,3 +132,33 @@ STATE_UNUSABLE = declare(
     "What this host remembers of the repository cannot be read or written.",
     "check the state directory and its permissions; without its memory the next backup is a base",
 )
+KEY_SERVICE_FAILED = declare(
+    "key-service-failed",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "A key service (Vault, AWS KMS) that is a recipient did not answer, or not as it should.",
+    "check its address and that it is unsealed and reachable; any other recipient opens the same backups",
+    retryable=True,
+)
+KEY_SERVICE_DENIED = declare(
+    "key-service-denied",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "A key service (Vault, AWS KMS) that is a recipient refused these credentials, or does not let them use the key so.",
+    "check the token or role and its policy; an agent needs `encrypt` alone, who restores needs `decrypt`",
+)
+WRITER_REVOKED = declare(
+    "writer-revoked",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The repository does not believe the signing key of this host any more: whatever it wrote now would count as nothing.",
+    "let the owner of the root key admit this host with a new key, after finding out why the old one was revoked",
+)
+COPY_DIVERGED = declare(
+    "copy-diverged",
+    ExitStatus.TAMPERED,
+    Side.STORAGE,
+    "The target of a copy holds something else under a name that the source has, or points that the source does not have; "
+    "nothing was copied.",
+    "find out which of the two is the right one; copy to an empty place, or in the other direction",
+)
