@@ -159,7 +159,63 @@ def served_backup(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def automated(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A served cluster with a few keys, three empty places, and the backstay.toml that names them, in the current directory."""
+    for place in ("srv/near", "srv/far", "srv/files", "root", "var/lib/node_exporter"):
+        (root / place).mkdir(parents=True)
+    patch.setenv("PATH", "/nowhere")  # the page shows a maintainer without an etcd to drill on
+    with Etcd(in_process=True) as etcd:
+        with etcd.client() as client:
+            for number in range(20):
+                client.kv.put(f"/registry/configmaps/default/settings-{number}".encode(), b"value" * 50)
+        (root / "backstay.toml").write_text(_AUTOMATED.format(root=root, address=etcd.address), encoding="utf-8")
+        patch.chdir(root)
+        yield
+
+
+_AUTOMATED = """\
+state_dir = "{root}/var/lib/backstay"
+
+[repositories.near]
+location = "{root}/srv/near"
+site = "fra"
+
+[repositories.far]
+location = "{root}/srv/far"
+site = "ams"
+
+[repositories.files]
+form = "plain"
+location = "{root}/srv/files"
+site = "fra"
+recipients = ["age1mwp9q5q40wk7kczq4txyh9t4nkckc0vmzlt0p2ec87ml7uykcq6qtljyct"]
+
+[clusters.payments]
+endpoints = ["http://{address}"]
+tier = "critical"
+site = "fra"
+repositories = ["near", "far", "files"]
+"""
+
+
+def scripted_cluster(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cluster with a configuration, and a directory for its copies."""
+    for directory in ("etc/backstay", "srv/backups", "var/lib"):
+        (root / directory).mkdir(parents=True)
+    with Etcd(in_process=True) as etcd:
+        with etcd.client() as client:
+            client.kv.put(b"/registry/configmaps/shop/prices", b"tea 3")
+        (root / "etc/backstay/backstay.toml").write_text(
+            f'state_dir = "{root}/var/lib/backstay"\n\n'
+            f'[repositories.near]\nlocation = "file://{root}/srv/backups"\n\n'
+            f'[clusters.production]\nendpoints = ["http://{etcd.address}"]\n'
+            'tier = "staging"\nrepositories = ["near"]\n'
+        )
+        yield
+
+
 SCENES: Mapping[str, Scene] = {
+    "automated": automated,
     "nothing": nothing,
     "dead-etcd": dead_etcd,
     "damaged": damaged,
@@ -173,6 +229,7 @@ SCENES: Mapping[str, Scene] = {
     "one-store": one_store,
     "served-store": served_store,
     "served-backup": served_backup,
+    "scripted-cluster": scripted_cluster,
 }
 
 
