@@ -326,7 +326,8 @@ def test_recipients_are_listed_tested_added_and_removed(desk: Desk) -> None:
     assert not desk.json(*add, "--dry-run")["changed"]
     assert desk.json(*add)["epochs"] == 1
     assert desk.run(*add) == 2
-    assert desk.json("recipient", "test", desk.place, "-i", desk.directory / "audit.key")[0]["opens"]
+    proven = desk.json("recipient", "test", desk.place, "-i", desk.directory / "audit.key")
+    assert [(each["label"], each["opened"], each["epochs"]) for each in proven["recipients"]] == [("audit", 1, 1)]
     remove = ("recipient", "remove", desk.place, "operator", "--root-key", desk.kit)
     assert desk.run(*remove[:-1], desk.key) == 7
     assert desk.json(*remove, "--remove-slots")["slots_removed"] == 1

@@ -92,6 +92,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.repository.tag",
     ),
     Entry(
+        "copy",
+        Section.BACKUPS,
+        "Bring another place up to what a repository holds",
+        "backstay.cli.repository.copy",
+    ),
+    Entry(
         "verify",
         Section.BACKUPS,
         "Say how far the points of a repository can be trusted",
@@ -108,6 +114,12 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Let this host write to a repository",
         "backstay.cli.repository.admit",
+    ),
+    Entry(
+        "revoke",
+        Section.BACKUPS,
+        "Believe a writer no more, from a point on",
+        "backstay.cli.repository.revoke",
     ),
     Entry(
         "deploy cronjob",
@@ -192,6 +204,18 @@ TABLE: tuple[Entry, ...] = (
         Section.BACKUPS,
         "Let somebody less read a repository's backups",
         "backstay.cli.repository.recipient.remove",
+    ),
+    Entry(
+        "recipient rewrap",
+        Section.BACKUPS,
+        "Bring the keys of the past in line with the recipients",
+        "backstay.cli.repository.recipient.rewrap",
+    ),
+    Entry(
+        "recipient rotate",
+        Section.BACKUPS,
+        "Begin a new epoch at once, with a new signing key",
+        "backstay.cli.repository.recipient.rotate",
     ),
     Entry(
         "snapshot save",

@@ -1,9 +1,9 @@
 """Key slots: an epoch key wrapped to one recipient, and the identities that open it again.
 
 Every recipient gets a slot of its own, `keys/<epoch>/<recipient>.<type>`; any one opens the epoch. The type says whose
-business the bytes are: `age` here; `vault-transit` and `aws-kms` would be further pairs of a `SlotRecipient` and a
-`SlotIdentity` with other types, and nothing else changes. What is wrapped is the key in hex and a newline, so an age
-slot can be opened by hand: `age -d -i identity.txt SLOT`.
+business the bytes are: `age` here; `vault-transit` and `aws-kms` are further pairs of a `SlotRecipient` and a
+`SlotIdentity` (`key_services`). What is wrapped is the key in hex and a newline, so an age slot can be opened by hand:
+`age -d -i identity.txt SLOT`. A key service is told, beside it, whose key it is (`SlotContext`), and opens it for nobody else.
 
 Whoever writes needs the public side only. A passphrase is an age identity too, made by Argon2id from the passphrase and a
 salt that stands in the trust document; so a sealed writer never knows it.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
@@ -26,6 +26,13 @@ AGE = "age"
 SALT_SIZE = 16
 _SECRET_PREFIX = "AGE-SECRET-KEY-1"
 LARGEST_SLOT = 1 << 20
+
+
+class SlotContext(NamedTuple):
+    """Whose key is wrapped: what a key service binds the slot to, so that none can stand in for another."""
+
+    repository: str
+    epoch: EpochId
 
 
 class SlotRecipient(Protocol):
@@ -41,8 +48,8 @@ class SlotRecipient(Protocol):
         """What trust documents say of it."""
         ...
 
-    def wrap(self, secret: bytes) -> bytes:
-        """The slot that holds `secret`."""
+    def wrap(self, secret: bytes, context: SlotContext) -> bytes:
+        """The slot that holds `secret`. Raises `KEY_SERVICE_FAILED`, `KEY_SERVICE_DENIED` where a service is asked."""
         ...
 
 
@@ -54,8 +61,16 @@ class SlotIdentity(Protocol):
         """The kind of slots it may open."""
         ...
 
-    def unwrap(self, slot: bytes) -> bytes | None:
-        """What the slot holds; None when it is for somebody else or is damaged."""
+    @property
+    def public(self) -> str:
+        """The recipient that it opens slots of, as trust documents spell it."""
+        ...
+
+    def unwrap(self, slot: bytes, context: SlotContext) -> bytes | None:
+        """What the slot holds; None when it is for somebody else or is damaged.
+
+        Raises `KEY_SERVICE_FAILED`, `KEY_SERVICE_DENIED` where a service is asked: another slot may still open.
+        """
         ...
 
 
@@ -74,7 +89,7 @@ class AgeRecipient:
     def __post_init__(self) -> None:
         self._key()
 
-    def wrap(self, secret: bytes) -> bytes:
+    def wrap(self, secret: bytes, context: SlotContext) -> bytes:
         """An age file."""
         import pyrage
 
@@ -102,7 +117,7 @@ class AgeIdentity:
         """The recipient that it opens slots of."""
         return str(self._key().to_public())
 
-    def unwrap(self, slot: bytes) -> bytes | None:
+    def unwrap(self, slot: bytes, context: SlotContext) -> bytes | None:
         import pyrage
 
         try:
@@ -165,24 +180,37 @@ class PassphraseRule:
         return identity_of(derived)
 
 
-def wrap_epoch(key: EpochKey, recipient: SlotRecipient) -> bytes:
-    """The slot of an epoch key for one recipient."""
-    return recipient.wrap(key.secret.hex().encode() + b"\n")
+def wrap_epoch(key: EpochKey, recipient: SlotRecipient, repository: str) -> bytes:
+    """The slot of an epoch key for one recipient. Raises what its `wrap` raises."""
+    return recipient.wrap(key.secret.hex().encode() + b"\n", SlotContext(repository, key.id))
 
 
 def open_epoch(
-    epoch: EpochId, slots: Iterable[tuple[str, bytes]], identities: Sequence[SlotIdentity]
+    epoch: EpochId, slots: Iterable[tuple[str, bytes]], identities: Sequence[SlotIdentity], repository: str
 ) -> EpochKey | None:
-    """The key in the first of these slots, (type, bytes), that an identity opens; None when none does."""
-    for kind, slot in slots:
-        for identity in identities:
+    """The key in the first of these slots, (type, bytes), that an identity opens; None when none does.
+
+    What a key service said is raised only where no other identity opens the epoch: `KEY_SERVICE_FAILED`, `KEY_SERVICE_DENIED`.
+    """
+    failure: errors.BackstayError | None = None
+    held = list(slots)
+    for identity in sorted(identities, key=lambda each: each.type != AGE):  # what needs no network first
+        for kind, slot in held:
             if identity.type != kind:
                 continue
-            content = identity.unwrap(slot)
+            try:
+                content = identity.unwrap(slot, SlotContext(repository, epoch))
+            except errors.BackstayError as problem:
+                if problem.kind not in (errors.KEY_SERVICE_FAILED, errors.KEY_SERVICE_DENIED):
+                    raise
+                failure = problem
+                continue
             if content is None:
                 continue
             try:
                 return EpochKey(epoch, bytes.fromhex(content.decode("ascii")))
             except ValueError:
                 continue  # an age file for us that holds no key: somebody else's doing
+    if failure is not None:
+        raise failure
     return None

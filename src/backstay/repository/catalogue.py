@@ -3,6 +3,9 @@
 A lineage's manifests are numbered from 1 without a gap; each holds the SHA-256 of its predecessor and is signed by a
 writer that the repository trusts. A break is an error (`chain-broken`, `signature-wrong`), not a shorter list: what
 follows it cannot be believed, and what precedes it is still named by `read_lineage` with `damage`.
+
+What a writer signed from its revocation on is no point, and no break either: whoever stole a key must not be able to end a
+lineage with it. The manifests of others behind it stand, for nobody's runs are needed by anybody else's point.
 """
 
 from __future__ import annotations
@@ -21,11 +24,15 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """One history: its manifests in order, and what broke the chain behind the last of them."""
+    """One history: its manifests in order, and what broke the chain behind the last of them.
+
+    `disbelieved` are those of writers that are revoked from there on; they count for nothing.
+    """
 
     id: str
     manifests: tuple[Manifest, ...]
     damage: errors.BackstayError | None = None
+    disbelieved: tuple[Manifest, ...] = ()
 
     @property
     def head(self) -> Manifest | None:
@@ -52,6 +59,11 @@ class Catalogue:
         return tuple(each[-1] for each in sorted(found, key=lambda each: each[:3]))
 
     @property
+    def disbelieved(self) -> tuple[Manifest, ...]:
+        """What revoked writers signed from their revocation on."""
+        return tuple(each for lineage in self.lineages for each in lineage.disbelieved)
+
+    @property
     def damage(self) -> tuple[errors.BackstayError, ...]:
         """What broke chains."""
         return tuple(lineage.damage for lineage in self.lineages if lineage.damage is not None)
@@ -71,26 +83,30 @@ def read_catalogue(repository: Repository) -> Catalogue:
 def read_lineage(repository: Repository, lineage: str, sequences: Sequence[int]) -> Lineage:
     """The manifests of one lineage, up to the first that cannot be believed."""
     manifests: list[Manifest] = []
+    disbelieved: list[Manifest] = []
+    before: Manifest | None = None
     damage: errors.BackstayError | None = None
     try:
         for place, sequence in enumerate(sequences, 1):
             if sequence != place:
                 where = names.manifest(lineage, place)
                 raise errors.CHAIN_BROKEN.error(f"`{where}` is missing, and later ones are there", where=where)
-            manifests.append(read_manifest(repository, lineage, sequence, manifests[-1] if manifests else None))
+            before = read_manifest(repository, lineage, sequence, before)
+            writer = repository.trust.writer(before.writer)
+            is_believed = writer is not None and writer.is_believed(lineage, sequence)
+            (manifests if is_believed else disbelieved).append(before)
     except errors.BackstayError as problem:
         if problem.kind not in _DAMAGE:
             raise
         damage = problem
-    return Lineage(lineage, tuple(manifests), damage)
+    return Lineage(lineage, tuple(manifests), damage, tuple(disbelieved))
 
 
 def read_manifest(repository: Repository, lineage: str, sequence: int, before: Manifest | None) -> Manifest:
-    """One manifest that follows `before`. Raises what makes it unbelievable."""
+    """One manifest that follows `before`, signed by a writer that is or was trusted. Raises what makes it unbelievable."""
     data = repository.fetch(names.manifest(lineage, sequence))
     manifest = decode_manifest(data, lineage, sequence, repository.id, sha256_text(data))
-    writer = repository.trust.writer(manifest.writer)
-    if writer is None or not writer.is_believed(lineage, sequence):
+    if repository.trust.writer(manifest.writer) is None:
         raise errors.SIGNATURE_WRONG.error(
             f"`{manifest.where}` is signed by a key that may not write here", where=manifest.where, why=manifest.writer
         )

@@ -14,7 +14,6 @@ from backstay import errors
 from backstay.blobs.contract import BlobStore
 from backstay.crypto.sealing import EpochKey
 from backstay.crypto.signing import SigningKey
-from backstay.crypto.slots import wrap_epoch
 from backstay.repository import names
 from backstay.repository.catalogue import head_number
 from backstay.repository.manifest import Manifest, RunReference, SlotReference, encode_manifest
@@ -24,17 +23,30 @@ ATTEMPTS = 20
 
 
 def put_slots(repository: Repository, epoch: EpochKey) -> tuple[SlotReference, ...]:
-    """See to it that every recipient has a slot of this epoch, and return what is there."""
+    """See to it that every recipient has a slot of this epoch, and return what is there.
+
+    A key service that does not answer must not cost a backup: its slot is left to a later one of the same epoch, and
+    `jobs.backup` tells. Raises what the service said only where nobody could open the epoch.
+    """
     there = {blob.name for blob in repository.store.list(f"{names.KEYS}{epoch.id}/")}
     found = []
+    failure: errors.BackstayError | None = None
     for recipient in repository.trust.recipients:
         name = names.slot(epoch.id, recipient.id, recipient.type)
         if name in there:
             slot = repository.fetch(name)
         else:
-            slot = wrap_epoch(epoch, recipient.slot_recipient())
+            try:
+                slot = repository.wrap(epoch, recipient)
+            except errors.BackstayError as problem:
+                if problem.kind not in (errors.KEY_SERVICE_FAILED, errors.KEY_SERVICE_DENIED):
+                    raise
+                failure = problem
+                continue
             put_once(repository.store, name, slot)
         found.append(SlotReference(name, len(slot), hashlib.sha256(slot).hexdigest()))
+    if failure is not None and not found:
+        raise failure
     return tuple(found)
 
 

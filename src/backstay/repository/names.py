@@ -19,7 +19,7 @@ TRUST = "trust/"
 KEYS = "keys/"
 RUNS = "runs/"
 MANIFESTS = "manifests/"
-PREFIXES = (TRUST, KEYS, RUNS, MANIFESTS, "gc/", "holds/", "pins/", "facts/", "tags/")
+PREFIXES = (TRUST, KEYS, RUNS, MANIFESTS, "gc/", "holds/", "pins/", "facts/", "proofs/", "tags/")
 
 LINEAGE = "[0-9a-f]{16}"
 SHA256 = "[0-9a-f]{64}"

@@ -13,9 +13,10 @@ from datetime import datetime
 
 from backstay import errors
 from backstay.blobs.contract import BlobStore, read_all
+from backstay.crypto.key_services import KeyServices
 from backstay.crypto.sealing import PLAIN_EPOCH, EpochId, EpochKey
 from backstay.crypto.signing import LARGEST_DOCUMENT, SigningKey
-from backstay.crypto.slots import LARGEST_SLOT, SlotIdentity, open_epoch
+from backstay.crypto.slots import LARGEST_SLOT, SlotIdentity, open_epoch, wrap_epoch
 from backstay.repository import names
 from backstay.repository.description import Description, Encryption, decode_description, encode_description
 from backstay.repository.run.reader import missing
@@ -42,11 +43,17 @@ class Repository:
     """An open repository."""
 
     def __init__(
-        self, store: BlobStore, description: Description, trust: Trust, identities: Sequence[SlotIdentity]
+        self,
+        store: BlobStore,
+        description: Description,
+        trust: Trust,
+        identities: Sequence[SlotIdentity],
+        services: KeyServices,
     ) -> None:
         self.store = store
         self.description = description
         self.trust = trust
+        self.services = services
         self._identities = tuple(identities)
         self._keys: dict[EpochId, EpochKey] = {}
 
@@ -73,7 +80,8 @@ class Repository:
                 raise errors.OBJECT_DAMAGED.error(
                     f"`{where}` is not encrypted", where=where, why="everything in this repository is"
                 )
-            key = open_epoch(epoch, self._slots(epoch), self._identities) if self._identities else None
+            slots = self._slots(epoch) if self._identities else []
+            key = open_epoch(epoch, slots, self._identities, self.id)
             if key is None:
                 raise errors.KEY_UNAVAILABLE.error(
                     "no identity opens the key of an object",
@@ -82,6 +90,10 @@ class Repository:
                 )
             self._keys[epoch] = key
         return self._keys[epoch]
+
+    def wrap(self, key: EpochKey, recipient: TrustedRecipient) -> bytes:
+        """The slot of an epoch key for a recipient. Raises `KEY_SERVICE_FAILED`, `KEY_SERVICE_DENIED`, `REPOSITORY_NEWER`."""
+        return wrap_epoch(key, self.services.recipient(recipient.type, recipient.public), self.id)
 
     def fetch(self, name: str) -> bytes:
         """A small object. Raises `OBJECT_MISSING`."""
@@ -126,15 +138,22 @@ def create(store: BlobStore, founding: Founding, *, now: datetime, entropy: Entr
 
 def require_recipients(recipients: Sequence[TrustedRecipient]) -> None:
     """Raise `RECIPIENTS_TOO_FEW` unless there are two, one of them offline."""
-    count, offline = len({each.public for each in recipients}), sum(each.offline for each in recipients)
+    count = len({each.public for each in recipients})
+    offline = sum(each.offline and not each.is_service for each in recipients)
     if count < FEWEST_RECIPIENTS or not offline:
         raise errors.RECIPIENTS_TOO_FEW.error(
             f"{count} recipient{'' if count == 1 else 's'}, {offline} of them offline"
         )
 
 
-def open_repository(store: BlobStore, identities: Sequence[SlotIdentity], *, roots: Sequence[str] = ()) -> Repository:
-    """The repository in `store`. With `roots`, its root must be one of these.
+def open_repository(
+    store: BlobStore,
+    identities: Sequence[SlotIdentity],
+    *,
+    roots: Sequence[str] = (),
+    services: KeyServices | None = None,
+) -> Repository:
+    """The repository in `store`. With `roots`, its root must be one of these; `services` wrap keys to recipients that are such.
 
     Raises `REPOSITORY_MISSING`, `REPOSITORY_NEWER`, `REPOSITORY_ROLLED_BACK` for another root, `SIGNATURE_WRONG`,
     `CHAIN_BROKEN`, `OBJECT_DAMAGED`, and the store's own errors.
@@ -150,7 +169,7 @@ def open_repository(store: BlobStore, identities: Sequence[SlotIdentity], *, roo
         raise errors.REPOSITORY_ROLLED_BACK.error(
             "this is not the repository that was here", where=store.location, why="its root key is another one"
         )
-    return Repository(store, description, _newest_trust(store, description), identities)
+    return Repository(store, description, _newest_trust(store, description), identities, services or KeyServices({}))
 
 
 def _newest_trust(store: BlobStore, description: Description) -> Trust:

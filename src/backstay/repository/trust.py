@@ -15,7 +15,7 @@ from typing import Any
 from backstay import errors
 from backstay.crypto.sealing import damaged
 from backstay.crypto.signing import SigningKey, read_document, sign_document
-from backstay.crypto.slots import AGE, AgeRecipient, PassphraseRule, SlotRecipient, recipient_id
+from backstay.crypto.slots import AGE, PassphraseRule, recipient_id
 from backstay.repository import names
 from backstay.repository.fields import Fields, head_of, open_document, time_text
 
@@ -50,13 +50,10 @@ class TrustedRecipient:
         """Its name among the slots."""
         return recipient_id(self.public)
 
-    def slot_recipient(self) -> SlotRecipient:
-        """What wraps keys to it. Raises `REPOSITORY_NEWER` for a type this release has no program for."""
-        if self.type != AGE:
-            raise errors.REPOSITORY_NEWER.error(
-                f"cannot wrap keys to {self.label}", where=self.id, why=f"it is a recipient of type {self.type!r}"
-            )
-        return AgeRecipient(self.public)
+    @property
+    def is_service(self) -> bool:
+        """Whether another machine has to be asked for every slot: it may be down, and its slot then comes later."""
+        return self.type != AGE
 
 
 @dataclass(frozen=True, slots=True)

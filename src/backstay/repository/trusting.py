@@ -1,21 +1,24 @@
-"""Changing whom a repository trusts: the next trust document, slots for a new recipient, and none for a removed one.
+"""Changing whom a repository trusts: the next trust document, signed by the root key, which is needed for nothing else.
 
-The root key signs the document; whoever adds a recipient for what is there already needs an identity too, because every
-epoch key has to be opened and wrapped once more. Data is never touched. A writer notices the new number and begins a new epoch.
+    put_trust           recipients or writers other than before
+    plan_revocation     a writer that is not believed any more, and what that makes of its points
+
+Data is never touched. A writer notices the new number and begins a new epoch, so what a removed recipient has copied opens
+nothing that comes; keys of the past are `rewrapping`'s business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backstay import errors
-from backstay.crypto.sealing import EpochId
 from backstay.crypto.signing import SigningKey
-from backstay.crypto.slots import wrap_epoch
 from backstay.repository import names
+from backstay.repository.catalogue import Catalogue
 from backstay.repository.commit import put_once
+from backstay.repository.manifest import BACKUP, Manifest
 from backstay.repository.repository import Repository, require_recipients
 from backstay.repository.trust import Trust, TrustedRecipient, TrustedWriter, encode_trust
 
@@ -34,10 +37,7 @@ def put_trust(
     changed the trust meanwhile.
     """
     before = repository.trust
-    if root.public not in repository.description.root:
-        raise errors.SIGNING_KEY_INVALID.error(
-            "this is not the root key of the repository", where=repository.store.location, why=root.public
-        )
+    require_root(repository, root)
     after = replace(
         before,
         number=before.number + 1,
@@ -53,36 +53,53 @@ def put_trust(
     return after
 
 
-def epochs(repository: Repository) -> Iterator[EpochId]:
-    """Every epoch that has slots, oldest first."""
-    found = {epoch for blob in repository.store.list(names.KEYS) if (epoch := names.slot_epoch(blob.name)) is not None}
-    yield from sorted(found)
+def require_root(repository: Repository, root: SigningKey) -> None:
+    """Raise `SIGNING_KEY_INVALID` unless `root` may change whom the repository trusts."""
+    if root.public not in repository.description.root:
+        raise errors.SIGNING_KEY_INVALID.error(
+            "this is not the root key of the repository", where=repository.store.location, why=root.public
+        )
 
 
-def rewrap(repository: Repository, recipient: TrustedRecipient) -> int:
-    """See to it that `recipient` has a slot of every epoch; returns how many were added. Raises `KEY_UNAVAILABLE`."""
-    added = 0
-    there = {blob.name for blob in repository.store.list(names.KEYS)}
-    for epoch in epochs(repository):
-        name = names.slot(epoch, recipient.id, recipient.type)
-        if name not in there:
-            key = repository.key_of(epoch, name)
-            if key is not None:
-                put_once(repository.store, name, wrap_epoch(key, recipient.slot_recipient()))
-                added += 1
-    return added
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A writer from then on, and the points that count for nothing by it, oldest first."""
+
+    writer: TrustedWriter
+    disbelieved: tuple[Manifest, ...]
 
 
-def remove_slots(repository: Repository, recipient: TrustedRecipient) -> int:
-    """Delete every slot of a recipient that is not trusted any more; returns how many there were.
+def plan_revocation(catalogue: Catalogue, writer: TrustedWriter, since: Mapping[str, int]) -> Revocation:
+    """What revoking `writer` means: `since` names, of a lineage, the first sequence that is not believed.
 
-    What he copied before he can still open: only another epoch, which begins by itself, shuts him out of what comes.
+    In the other lineages what is there stays, and nothing that comes is believed. A revocation only ever becomes stricter.
+    Raises `POINT_NOT_FOUND` for a lineage that is not there.
     """
-    if any(each.id == recipient.id for each in repository.trust.recipients):
-        raise ValueError("a trusted recipient keeps its slots")
-    removed = 0
-    for blob in repository.store.list(names.KEYS):
-        if names.slot_recipient(blob.name) == recipient.id:
-            repository.store.delete(blob.name)
-            removed += 1
-    return removed
+    newest = {lineage.id: _newest(catalogue, lineage.id) for lineage in catalogue.lineages}
+    for unknown in since.keys() - newest.keys():
+        raise errors.POINT_NOT_FOUND.error(f"there is no lineage `{unknown}`")
+    revoked = {lineage: since.get(lineage, sequence + 1) for lineage, sequence in newest.items()}
+    if writer.revoked is not None:
+        before = writer.revoked
+        revoked = {lineage: min(sequence, before.get(lineage, 0)) for lineage, sequence in revoked.items()}
+    after = replace(writer, revoked=revoked)
+    lost = tuple(
+        each
+        for lineage in catalogue.lineages
+        for each in lineage.manifests
+        if each.kind == BACKUP and each.writer == writer.key and not after.is_believed(each.lineage, each.sequence)
+    )
+    return Revocation(after, lost)
+
+
+def _newest(catalogue: Catalogue, lineage: str) -> int:
+    """The highest sequence of a lineage, whoever signed it."""
+    return max(
+        (
+            each.sequence
+            for found in catalogue.lineages
+            if found.id == lineage
+            for each in (*found.manifests, *found.disbelieved)
+        ),
+        default=0,
+    )

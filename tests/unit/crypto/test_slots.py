@@ -13,6 +13,7 @@ from backstay.crypto.slots import (
     AgeIdentity,
     AgeRecipient,
     PassphraseRule,
+    SlotContext,
     identity_of,
     open_epoch,
     read_identities,
@@ -25,6 +26,8 @@ from tests import peers
 KEY = EpochKey(EpochId(20261124, b"12345678"), bytes(range(32)))
 SECRET = "AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWRYDWG"
 PUBLIC = "age13aqvttdk3ujkyjh9kg2w5an6dmy5mq5a84a4uxk3hfhnugfc9p0sy5p2wh"
+REPOSITORY = "ab" * 16
+CONTEXT = SlotContext(REPOSITORY, KEY.id)
 QUICK = PassphraseRule(bytes(range(16)), iterations=1, lanes=1, memory_kib=64)
 
 
@@ -38,20 +41,20 @@ def test_an_identity_is_spelled_as_age_spells_it() -> None:
 
 def test_a_slot_opens_for_its_recipient_and_for_nobody_else() -> None:
     one, other = identity_of(bytes(32)), identity_of(b"\1" * 32)
-    slot = wrap_epoch(KEY, AgeRecipient(one.public))
-    assert open_epoch(KEY.id, [("age", slot)], [other, one]) == KEY
-    assert open_epoch(KEY.id, [("age", slot)], [other]) is None
-    assert open_epoch(KEY.id, [("vault-transit", slot)], [one]) is None
-    assert open_epoch(KEY.id, [("age", slot[:-1]), ("age", b"")], [one]) is None
-    assert open_epoch(KEY.id, [("age", AgeRecipient(one.public).wrap(b"no key"))], [one]) is None
+    slot = wrap_epoch(KEY, AgeRecipient(one.public), REPOSITORY)
+    assert open_epoch(KEY.id, [("age", slot)], [other, one], REPOSITORY) == KEY
+    assert open_epoch(KEY.id, [("age", slot)], [other], REPOSITORY) is None
+    assert open_epoch(KEY.id, [("vault-transit", slot)], [one], REPOSITORY) is None
+    assert open_epoch(KEY.id, [("age", slot[:-1]), ("age", b"")], [one], REPOSITORY) is None
+    assert open_epoch(KEY.id, [("age", AgeRecipient(one.public).wrap(b"no key", CONTEXT))], [one], REPOSITORY) is None
 
 
 def test_a_passphrase_is_an_identity_of_its_own() -> None:
     identity = QUICK.identity("correct horse")
     assert identity.public == "age10cwtny9p45mhkqgkketv249nj9a4jwl4f043slhdzfqqj23mhuysfj803r"
     assert QUICK.identity("correct horsf") != identity
-    slot = wrap_epoch(KEY, AgeRecipient(identity.public))
-    assert open_epoch(KEY.id, [("age", slot)], [QUICK.identity("correct horse")]) == KEY
+    slot = wrap_epoch(KEY, AgeRecipient(identity.public), REPOSITORY)
+    assert open_epoch(KEY.id, [("age", slot)], [QUICK.identity("correct horse")], REPOSITORY) == KEY
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_a_secret_given_as_a_recipient_is_not_shown() -> None:
 
 def test_age_opens_a_slot_by_itself(tmp_path: Path) -> None:
     age = peers.tool("age").program
-    (tmp_path / "slot").write_bytes(wrap_epoch(KEY, AgeRecipient(PUBLIC)))
+    (tmp_path / "slot").write_bytes(wrap_epoch(KEY, AgeRecipient(PUBLIC), REPOSITORY))
     (tmp_path / "identity").write_text(SECRET + "\n")
     opened = subprocess.run(
         [age, "-d", "-i", tmp_path / "identity", tmp_path / "slot"], capture_output=True, check=True, timeout=30

@@ -64,7 +64,8 @@ def test_a_revoked_writer_is_believed_up_to_its_revocation() -> None:
     with_trust(place, lambda trust: replace(trust, writers=(TrustedWriter(place.writer.public, "host", revoked),)))
     catalogue = read_catalogue(place.repository())
     assert [each.sequence for each in catalogue.points] == [1]
-    assert [problem.kind for problem in catalogue.damage] == [errors.SIGNATURE_WRONG]
+    assert [each.sequence for each in catalogue.disbelieved] == [2]
+    assert catalogue.damage == ()
 
 
 def test_trust_that_is_not_signed_by_the_root_or_lacks_a_link_is_refused() -> None:

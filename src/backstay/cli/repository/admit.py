@@ -23,6 +23,7 @@ from backstay.cli.repository.opened import (
 )
 from backstay.clock import SystemClock
 from backstay.crypto.signing import SEED_SIZE, SigningKey
+from backstay.repository.repository import open_repository
 from backstay.repository.trust import TrustedWriter
 from backstay.repository.trusting import put_trust
 
@@ -52,26 +53,31 @@ def command(
 ) -> None:
     """Make a key for this host, keep it in --state-dir, and have REPO trust it. The root key is used once and not kept.
 
-    Each host signs with a key of its own, so that one can be revoked without the others.
+    Each host signs with a key of its own, so that one can be revoked (`backstay revoke`) without the others. A host whose key
+    was revoked gets a new one.
     """
     root = read_root_key(root_key)
     label = writer or socket.gethostname() or "this host"
     with opened_repository(repository, access, reporting) as opened:
         state = state_of(access, opened)
-        if state.has_signing_key():
+        state.settle(opened)
+        known = opened.trust.writer(state.signing_key().public) if state.has_signing_key() else None
+        if known is not None and known.revoked is None:
             raise errors.TARGET_EXISTS.error("this host has a key already", where=str(state.directory))
         if any(each.label == label for each in opened.trust.writers):
             raise errors.USAGE.error(f"a writer is called `{label}` already", next_step="choose another with --writer")
         key = SigningKey(os.urandom(SEED_SIZE))
         if not dry_run:
-            # Trust first: a refusal must not leave a key behind; a trusted key that nobody has does no harm.
+            # A prepared key is no key yet: a refusal leaves none behind, and an interruption is finished by the next backup.
+            state.prepare(key)
             put_trust(
                 opened,
                 root,
                 now=SystemClock().now(),
                 writers=(*opened.trust.writers, TrustedWriter(key.public, label)),
             )
-            state.found(key, opened.description.root)
+            state.settle(open_repository(opened.store, ()))
+            state.pin(opened.description.root)
     word = "Would admit" if dry_run else "Admitted"
     show(
         {"label": label, "key": None if dry_run else key.public, "changed": not dry_run},

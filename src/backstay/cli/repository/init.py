@@ -29,6 +29,7 @@ from backstay.jobs.backup.founding import Founded, FoundingWish
     examples="""
     backstay init /mnt/backups --new-identity operator.key --recovery-kit recovery.txt
     backstay init s3://bucket/etcd --recipient ops=age1... --recipient audit=age1...
+    backstay init s3://bucket/etcd --recipient vault=vault:https://vault.example.org:8200/transit/backstay
     backstay init /mnt/backups --recipient ops=age1... --offline-recipient safe=age1...
     backstay init /mnt/backups --plaintext
     """
@@ -37,7 +38,12 @@ from backstay.jobs.backup.founding import Founded, FoundingWish
 @output_options
 @reporting_options
 @dry_run_option
-@click.option("--recipient", multiple=True, metavar="[LABEL=]AGE1...", help="Who can read backups; may be repeated.")
+@click.option(
+    "--recipient",
+    multiple=True,
+    metavar="[LABEL=]AGE1...",
+    help="Who can read backups: age1..., vault:https://HOST/MOUNT/KEY or aws-kms:ARN; may be repeated.",
+)
 @click.option(
     "--offline-recipient",
     multiple=True,
@@ -102,7 +108,14 @@ def command(
         show(plan, output, lambda: f"Would make a repository at {repository} for {len(planned)} recipients")
         return
     with opened_store(repository, access.environment) as store:
-        made = founding.found(store, wish, clock=SystemClock(), entropy=os.urandom, random_source=random.Random())
+        made = founding.found(
+            store,
+            wish,
+            clock=SystemClock(),
+            entropy=os.urandom,
+            random_source=random.Random(),
+            services=access.services,
+        )
         state_of(access, made.repository).found(made.writer, made.repository.description.root)
         kit = founding.recovery_kit(made, store.location)
         disk = LocalDisk()

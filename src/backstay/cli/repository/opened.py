@@ -6,13 +6,15 @@
     @cluster_option          -> cluster: str         empty for all
     @root_key_option         -> root_key: Path       what changes of trust are signed with
 
-`BACKSTAY_IDENTITY` is a file, or the identity itself; `BACKSTAY_PASSPHRASE` a passphrase; `BACKSTAY_STATE_DIR` the state
-directory, which else is /var/lib/backstay for root and in the home for others.
+`BACKSTAY_IDENTITY` is a file, the identity itself, or `kms` (so is --identity): open through the key services that are
+recipients, with the credentials that the environment has for them. `BACKSTAY_PASSPHRASE` a passphrase; `BACKSTAY_STATE_DIR`
+the state directory, which else is /var/lib/backstay for root and in the home for others.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import random
 import sys
@@ -34,8 +36,9 @@ from backstay.cli.reporting import Reporting
 from backstay.cli.repository.named import Named, look_up
 from backstay.clock import SystemClock
 from backstay.config.configuration import Configuration
+from backstay.crypto.key_services import IDENTITY_WORD, KeyServices
 from backstay.crypto.signing import SigningKey, read_signing_key
-from backstay.crypto.slots import AgeIdentity, read_identities
+from backstay.crypto.slots import AgeIdentity, SlotIdentity, read_identities
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
 from backstay.repository.choosing import LATEST
@@ -85,9 +88,10 @@ class Access:
         """The identities of the files and of the environment. Raises `IDENTITY_INVALID`."""
         found: list[AgeIdentity] = []
         for name in self.identity_files:
-            found += read_identities(_read(Path(name)), name)
+            if name != IDENTITY_WORD:
+                found += read_identities(_read(Path(name)), name)
         said = self.environment.get("BACKSTAY_IDENTITY", "")
-        if said and not self.identity_files:
+        if said and said != IDENTITY_WORD and not self.identity_files:
             is_itself = said.lstrip().startswith("AGE-SECRET-KEY-")
             found += read_identities(said if is_itself else _read(Path(said)), "BACKSTAY_IDENTITY")
         configured = self.named.entry.identity if self.named is not None else None
@@ -95,6 +99,17 @@ class Access:
         if not found and configured is not None and configured.exists():
             found += read_identities(_read(configured), str(configured))
         return tuple(found)
+
+    @property
+    def services(self) -> KeyServices:
+        """The key services that the environment has credentials for."""
+        return KeyServices(self.environment)
+
+    @property
+    def asks_services(self) -> bool:
+        """Whether they are to open what is read, not only to wrap what is written."""
+        said = self.identity_files or (self.environment.get("BACKSTAY_IDENTITY", ""),)
+        return IDENTITY_WORD in said
 
 
 def repository_options(function: CommandBody) -> CommandBody:
@@ -122,7 +137,7 @@ def repository_options(function: CommandBody) -> CommandBody:
 
     parameters = [
         Option(["--identity", "-i"], multiple=True, metavar="FILE", section=KEYS,
-               help="Opens encrypted backups; may be repeated."),
+               help="Opens encrypted backups; may be repeated. `kms`: the key services that are recipients."),
         SwitchOption(["--passphrase"], default=False, section=KEYS, help="Ask for the passphrase of a recipient."),
         Option(["--state-dir"], metavar="DIR", section=KEYS, help="What this host remembers of repositories."),
         Option(["--config"], default="", metavar="FILE", section=KEYS, help="Where names of repositories come from."),
@@ -149,18 +164,27 @@ def opened_repository(
 ) -> Iterator[Repository]:
     """The repository at `location`, with the identities at hand, compared with what this host has seen of it."""
     with opened_store(location, access.environment, patience) as store:
-        repository = open_repository(store, access.identities())
+        services = access.services
+        repository = open_repository(store, access.identities(), services=services)
         if not repository.is_sealed:
             reporting.warn("this repository is NOT encrypted: who reads the storage reads every Secret")
-        state_of(access, repository).require_seen(repository)
-        if access.passphrase:
-            found = [
-                recipient.passphrase.identity(access.passphrase)
-                for recipient in repository.trust.recipients
-                if recipient.passphrase is not None
-            ]
-            repository = open_repository(store, (*access.identities(), *found))
+        seen_state(access, repository).require_seen(repository)
+        more = asked_identities(access, repository)
+        if more:
+            repository = open_repository(store, (*access.identities(), *more), services=services)
         yield repository
+
+
+def asked_identities(access: Access, repository: Repository) -> tuple[SlotIdentity, ...]:
+    """The identities that only the trust document makes: of a passphrase, and of the key services that are recipients."""
+    recipients = repository.trust.recipients
+    found: list[SlotIdentity] = []
+    if access.passphrase:
+        rules = (each.passphrase for each in recipients)
+        found += [rule.identity(access.passphrase) for rule in rules if rule is not None]
+    if access.asks_services:
+        found += [repository.services.service(each.type, each.public) for each in recipients if each.is_service]
+    return tuple(found)
 
 
 def read_root_key(path: Path) -> SigningKey:
@@ -172,6 +196,20 @@ def read_root_key(path: Path) -> SigningKey:
 def state_of(access: Access, repository: Repository) -> WriterState:
     """What this host remembers of the repository."""
     return WriterState(access.state_directory, repository.id, LocalDisk())
+
+
+def copy_state(access: Access, repository: Repository) -> WriterState:
+    """What this host has seen of a copy, which may be behind the repository that it is a copy of."""
+    place = repository.store.location
+    place = place if "://" in place else os.path.realpath(place)
+    name = hashlib.sha256(place.encode()).hexdigest()[:16]
+    return WriterState(access.state_directory / repository.id / "copies", name, LocalDisk())
+
+
+def seen_state(access: Access, repository: Repository) -> WriterState:
+    """What must still be there: of a copy that this host made what it put there, of everything else what it has seen."""
+    copy = copy_state(access, repository)
+    return copy if copy.directory.exists() else state_of(access, repository)
 
 
 def usual_state_directory(environment: Mapping[str, str], configuration: Configuration | None) -> Path:

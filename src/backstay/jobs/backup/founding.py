@@ -14,8 +14,10 @@ from backstay import errors
 from backstay.blobs.contract import Answer, BlobStore
 from backstay.blobs.probe import probe
 from backstay.clock import Clock
+from backstay.crypto.key_services import KeyServices, recipient_type
+from backstay.crypto.sealing import EpochId
 from backstay.crypto.signing import SEED_SIZE, SigningKey
-from backstay.crypto.slots import SALT_SIZE, AgeIdentity, AgeRecipient, PassphraseRule, identity_of
+from backstay.crypto.slots import AGE, SALT_SIZE, AgeIdentity, PassphraseRule, SlotContext, identity_of
 from backstay.findings import Finding
 from backstay.repository.description import Encryption
 from backstay.repository.repository import Entropy, Founding, Repository, create
@@ -26,7 +28,10 @@ RECOVERY_LABEL = "recovery"
 
 @dataclass(frozen=True, slots=True)
 class FoundingWish:
-    """What the owner wants. Recipients are (label, `age1...`); `passphrase` is a recipient where it is not empty."""
+    """What the owner wants. Recipients are (label, text), the text `age1...` or a key of a service (`crypto.key_services`).
+
+    Offline ones are age's: a service is never offline. `passphrase` is a recipient where it is not empty.
+    """
 
     writer_label: str
     recipients: tuple[tuple[str, str], ...] = ()
@@ -47,20 +52,37 @@ class Founded:
     findings: tuple[Finding, ...]
 
 
+def new_recipient(label: str, public: str, *, offline: bool = False) -> TrustedRecipient:
+    """The recipient that a text means. Raises `RECIPIENT_INVALID`; a key service is not asked yet."""
+    kind = recipient_type(public)
+    if offline and kind != AGE:
+        raise errors.RECIPIENT_INVALID.error(f"`{public[:100]}` cannot be offline", why="it is a key of a service")
+    KeyServices({}).recipient(kind, public)
+    return TrustedRecipient(public, label, offline, None, kind)
+
+
+def require_answer(recipient: TrustedRecipient, services: KeyServices, entropy: Entropy) -> None:
+    """Have a key service wrap something that is nobody's key, so that a mistake shows before anything depends on it.
+
+    Raises `KEY_SERVICE_FAILED`, `KEY_SERVICE_DENIED`.
+    """
+    if recipient.is_service:
+        services.recipient(recipient.type, recipient.public).wrap(
+            entropy(32), SlotContext("0" * 32, EpochId(0, bytes(8)))
+        )
+
+
 def planned_recipients(wish: FoundingWish, entropy: Entropy) -> tuple[list[TrustedRecipient], AgeIdentity | None]:
     """The recipients of a new repository, and the recovery identity if one must be made. Raises `RECIPIENT_INVALID`."""
     if wish.plaintext:
         return [], None
-    recipients = [TrustedRecipient(AgeRecipient(public).public, label) for label, public in wish.recipients]
+    recipients = [new_recipient(label, public) for label, public in wish.recipients]
     if wish.passphrase:
         rule = PassphraseRule(entropy(SALT_SIZE))
         recipients.append(TrustedRecipient(rule.identity(wish.passphrase).public, "passphrase", passphrase=rule))
     recovery = None
     if wish.offline_recipients:
-        recipients += [
-            TrustedRecipient(AgeRecipient(public).public, label, offline=True)
-            for label, public in wish.offline_recipients
-        ]
+        recipients += [new_recipient(label, public, offline=True) for label, public in wish.offline_recipients]
     else:
         recovery = identity_of(entropy(32))
         recipients.append(TrustedRecipient(recovery.public, RECOVERY_LABEL, offline=True))
@@ -73,13 +95,22 @@ def planned_recipients(wish: FoundingWish, entropy: Entropy) -> tuple[list[Trust
 
 
 def found(
-    store: BlobStore, wish: FoundingWish, *, clock: Clock, entropy: Entropy, random_source: random.Random
+    store: BlobStore,
+    wish: FoundingWish,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    random_source: random.Random,
+    services: KeyServices | None = None,
 ) -> Founded:
     """Make the repository.
 
-    Raises `RECIPIENTS_TOO_FEW`, `RECIPIENT_INVALID`, `REPOSITORY_UNSAFE`, `REPOSITORY_EXISTS` and the store's own errors.
+    Raises `RECIPIENTS_TOO_FEW`, `RECIPIENT_INVALID`, `REPOSITORY_UNSAFE`, `REPOSITORY_EXISTS`, the store's own errors, and what
+    a key service says that is to be a recipient.
     """
     recipients, recovery = planned_recipients(wish, entropy)
+    for recipient in recipients:
+        require_answer(recipient, services or KeyServices({}), entropy)
     probed = probe(store, clock, random_source)
     if probed.features.create_refuses_existing is not Answer.YES and not wish.single_writer:
         raise errors.REPOSITORY_UNSAFE.error("the storage does not refuse names that are taken", where=store.location)

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from backstay import errors
 from backstay.clock import Clock
-from backstay.findings import Finding, Severity
+from backstay.findings import Finding, Severity, declare
 from backstay.formats.hashkv import CURRENT_RULE, HashKV
 from backstay.jobs.backup.state import WriterState
+from backstay.repository import names
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
 from backstay.repository.source import Classification, Classifier
@@ -31,6 +32,13 @@ from backstay.snapshot.inspect import Inspection, Trailer, inspect
 from backstay.snapshot.opened import OpenedStore
 from backstay.snapshot.verify import Level, judge
 from backstay.telemetry import Progress
+
+SLOT_MISSING = declare(
+    "slot-missing",
+    Severity.WARNING,
+    "A key service that is a recipient could not be asked, so it cannot open this backup; the other recipients can.",
+    "make the service reachable: the next backup of the day asks again; `backstay recipient rewrap` does it for the past",
+)
 
 _HARMLESS = frozenset(("bbolt-freelist-damaged", "bbolt-page-lost"))
 """Damage of the list of free pages: records are read without it."""
@@ -112,10 +120,16 @@ def run(
     `FormatError` for a file that changed while it was read.
     """
     began = clock.monotonic()
+    state.settle(repository)
     key = state.signing_key()
-    if repository.trust.writer(key.public) is None:
+    writer = repository.trust.writer(key.public)
+    if writer is None:
         raise errors.SIGNING_KEY_INVALID.error(
             "the repository does not trust the key of this host", where=str(state.directory), why=key.public
+        )
+    if writer.revoked is not None:
+        raise errors.WRITER_REVOKED.error(
+            f"the key of this host, {writer.label}, is revoked", where=str(state.directory), why=key.public
         )
     found: tuple[Finding, ...] = ()
     if proven is None:
@@ -144,7 +158,7 @@ def run(
     )
     state.see(committed.manifest)
     state.remember(committed.memory)
-    return _report(committed, clock.monotonic() - began, found)
+    return _report(committed, clock.monotonic() - began, (*found, *_missing_slots(repository, committed.manifest)))
 
 
 def compute(contents: StoreContents, page_size: int) -> tuple[Classification, CanonicalFile]:
@@ -159,6 +173,16 @@ def compute(contents: StoreContents, page_size: int) -> tuple[Classification, Ca
         kept = (element for _, element in classification.kept(contents))
         built = build_canonical(contents.entries(), kept, page_size=page_size)
     return classification, built
+
+
+def _missing_slots(repository: Repository, manifest: Manifest) -> list[Finding]:
+    """What key services could not be asked for."""
+    there = {names.slot_recipient(slot.name) for slot in manifest.slots}
+    return [
+        SLOT_MISSING.at(manifest.id, f"{each.label} ({each.public})")
+        for each in repository.trust.recipients
+        if manifest.slots and each.id not in there
+    ]
 
 
 def examine(store: OpenedStore, progress: Progress) -> tuple[Inspection, tuple[Finding, ...]]:

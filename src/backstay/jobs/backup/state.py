@@ -2,6 +2,7 @@
 
     STATE/<repository>/root                                     the root keys that this host has seen, one a line
     STATE/<repository>/signing.key                              the key that signs this host's manifests
+    STATE/<repository>/signing.key.next                         the one that takes its place once the repository trusts it
     STATE/<repository>/epoch-<epoch>                            today's epoch key: trust number, key in hex
     STATE/<repository>/point-<cluster>-<lineage>-<sequence>     the memory of the last point (repository.memory)
     STATE/<repository>/seen-<lineage>-<sequence>                SHA-256 of the newest manifest that was seen of a lineage
@@ -51,6 +52,30 @@ class WriterState:
         self._make()
         write_durable(self._disk, self._directory / "signing.key", f"{key.as_text()}\n".encode())
         self.pin(roots)
+
+    def prepare(self, key: SigningKey) -> None:
+        """Keep a key that is to take the place of this host's; `settle` does it once the repository trusts it."""
+        self._make()
+        self._remove(self._next)
+        write_durable(self._disk, self._next, f"{key.as_text()}\n".encode())
+
+    def settle(self, repository: Repository) -> None:
+        """Let a prepared key take the place of this host's if the repository trusts it; what was interrupted is finished so."""
+        data = self._read(self._next)
+        if data is None:
+            return
+        key = read_signing_key(data.decode("utf-8", "replace"), str(self._next))
+        if repository.trust.writer(key.public) is None:
+            return
+        try:
+            os.replace(self._next, self._directory / "signing.key")
+            self._disk.sync_directory(self._directory)
+        except OSError as problem:
+            raise self._unusable(self._next, problem) from problem
+
+    @property
+    def _next(self) -> Path:
+        return self._directory / "signing.key.next"
 
     def pin(self, roots: tuple[str, ...]) -> None:
         """Remember the root keys of a repository that is seen for the first time."""

@@ -14,8 +14,10 @@ from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import Access, opened_repository, read_root_key, repository_options, root_key_option
 from backstay.cli.repository.recipient.list import as_plain
 from backstay.clock import SystemClock
-from backstay.repository.repository import open_repository, require_recipients
-from backstay.repository.trusting import put_trust, remove_slots
+from backstay.repository import names
+from backstay.repository.repository import require_recipients
+from backstay.repository.rewrapping import RewrapPlan, rewrap, slot_names
+from backstay.repository.trusting import put_trust, require_root
 
 
 @own_command(
@@ -57,14 +59,17 @@ def command(
         rest = tuple(each for each in opened.trust.recipients if each not in gone)
         if opened.is_sealed:
             require_recipients(rest)
-        removed = 0
+        require_root(opened, root)
+        own = [name for name in slot_names(opened) if remove_slots_too and names.slot_recipient(name) == gone[0].id]
+        removed, kept = len(own), 0
         if not dry_run:
             put_trust(opened, root, now=SystemClock().now(), recipients=rest)
-            if remove_slots_too:
-                removed = remove_slots(open_repository(opened.store, ()), gone[0])
+            done = rewrap(opened, RewrapPlan(0, (), tuple(own)))
+            removed, kept = done.removed, len(done.kept)
     word = "Would remove" if dry_run else "Removed"
+    stay = f", {kept} stay: locked, or an epoch's last" if kept else ""
     show(
-        {**as_plain(gone[0]), "slots_removed": removed, "changed": not dry_run},
+        {**as_plain(gone[0]), "slots_removed": removed, "slots_kept": kept, "changed": not dry_run},
         output,
-        lambda: f"{word} {gone[0].label} ({gone[0].id}); {removed} slots deleted",
+        lambda: f"{word} {gone[0].label} ({gone[0].id}); {removed} slots deleted{stay}",
     )
