@@ -54,7 +54,10 @@ class CopyOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
-    """A run. `due` is why each copy was due; empty when nothing was. `next_start` is when the next run is due."""
+    """A run. `due` is why each copy was due; empty when nothing was. `next_start` is when the next run is due.
+
+    `copies` are all copies of the cluster, also those that were not due because they have a fresh point.
+    """
 
     cluster: str
     started: datetime
@@ -64,6 +67,7 @@ class AgentReport:
     outcomes: tuple[CopyOutcome, ...]
     next_start: datetime
     memory: RunMemory
+    copies: tuple[str, ...]
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -79,7 +83,7 @@ class AgentReport:
         for loud in _LOUD:
             if loud in statuses:
                 return loud
-        if failures and len(failures) == len(self.outcomes):
+        if failures and len(failures) == len(self.copies):
             return failures[0].kind.exit_status
         return ExitStatus.WARNINGS if statuses or severity is Severity.WARNING else ExitStatus.OK
 
@@ -144,7 +148,15 @@ class Agent(Generic[Source]):
         memory = plan.memory
         if not plan.serve:
             return AgentReport(
-                self._promised.cluster, plan.now, self._clock.monotonic() - began, {}, None, (), plan.next_start, memory
+                self._promised.cluster,
+                plan.now,
+                self._clock.monotonic() - began,
+                {},
+                None,
+                (),
+                plan.next_start,
+                memory,
+                tuple(self._copies),
             )
         reached = self._crew.work({name: self._reach(name) for name in plan.serve}, _REACH_SECONDS)
         outcomes = {name: _failed(name, problem) for name, problem in reached.items() if problem is not None}
@@ -179,6 +191,7 @@ class Agent(Generic[Source]):
             tuple(outcomes[name] for name in plan.serve if name in outcomes),
             min(each.start for each in following.values()),
             memory,
+            tuple(self._copies),
         )
 
     def _completed(self, memory: RunMemory, now: datetime) -> tuple[RunMemory, Mapping[str, errors.BackstayError]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from backstay.clock import Clock
 from backstay.durable import Disk
 from backstay.etcd.connection import ConnectionOptions
+from backstay.jobs.backup.computing import Computing
 from backstay.jobs.backup.run import scratch
 from backstay.snapshot.save import SaveReport, save
 from backstay.snapshot.save.living import living_source
@@ -25,6 +26,8 @@ class Reading:
     saved: SaveReport
     described: Mapping[str, str]
     scratch: Path
+    computing: Computing
+    """What every repository needs to know of it, computed once."""
 
 
 @contextmanager
@@ -32,9 +35,10 @@ def read_cluster(
     options: ConnectionOptions, parent: Path, *, disk: Disk, clock: Clock, progress: Progress
 ) -> Iterator[Reading]:
     """Save a snapshot; the connection is closed before the block begins. Raises what choosing and saving raise."""
-    with scratch(parent) as directory:
+    with scratch(parent) as directory, Computing() as computing:
         with living_source(options, clock=clock, with_others=True) as chosen:
-            saved = save(directory / "snapshot.db", chosen.source, disk=disk, clock=clock, progress=progress)
+            path = directory / "snapshot.db"
+            saved = save(path, chosen.source, disk=disk, clock=clock, progress=progress, beside=computing.begin)
             cluster_id = chosen.status.header.cluster_id
         described = {
             "kind": "etcd",
@@ -43,4 +47,4 @@ def read_cluster(
             "cluster": hex_id(cluster_id),
             "version": saved.etcd_version,
         }
-        yield Reading(saved.path, saved, described, directory)
+        yield Reading(saved.path, saved, described, directory, computing)

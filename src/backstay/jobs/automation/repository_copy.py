@@ -93,6 +93,7 @@ class OpenRepositoryCopy:
                 progress=SilentProgress(),
                 proven=source.saved.hash_kv,
                 taken=taken,
+                computing=source.computing,
             )
         note = f"a base, because {report.base_reason}" if report.base_reason else ""
         return Stored(report.manifest.id, report.new_bytes, note)
