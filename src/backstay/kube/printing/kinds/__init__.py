@@ -1,0 +1,1 @@
+"""The columns of each kind: one module per family, one tuple of columns per resource. What is not here has name and time."""
