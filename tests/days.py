@@ -235,9 +235,9 @@ class Good:
 class Life:
     """A cluster's days. `watch` is called after every run with its report and the metrics."""
 
-    def __init__(self, world: World, tier: Tier) -> None:
+    def __init__(self, world: World, tier: Tier, paces: Mapping[str, timedelta] | None = None) -> None:
         self.world = world
-        self.promise = promised("prod", "fra", tier)
+        self.promise = promised("prod", "fra", tier, paces=paces)
         self.copies = {name: SimulatedCopy(name, place, world, self.promise) for name, place in PLACES.items()}
         self.memory = RunMemory()
         self.goods: list[Good] = []

@@ -21,7 +21,7 @@ from backstay.crypto import read_recipients
 from backstay.crypto.signing import SigningKey
 from backstay.durable import LocalDisk
 from backstay.jobs.automation.plain_copy import PlainCopy
-from backstay.jobs.automation.promised import Promised
+from backstay.jobs.automation.promised import Promised, promised
 from backstay.jobs.automation.repository_copy import RepositoryCopy, Tools
 from backstay.jobs.backup.state import WriterState
 from backstay.jobs.rotate.places import Place
@@ -44,14 +44,14 @@ class Wiring:
     tools: Tools
     keys: tuple[SigningKey, ...] = ()
 
-    def copies(self, cluster: Cluster, promised: Promised) -> list[ConfiguredCopy]:
+    def copies(self, cluster: Cluster, promise: Promised) -> list[ConfiguredCopy]:
         """Every copy of `cluster`, in the order of the configuration."""
         places = {copy.name: copy.place for copy in promise_of(cluster).copies}
-        return [self._copy(entry, places[entry.name], promised) for entry in cluster.repositories]
+        return [self._copy(entry, places[entry.name], promise) for entry in cluster.repositories]
 
-    def _copy(self, entry: RepositoryEntry, place: CopyPlace, promised: Promised) -> ConfiguredCopy:
+    def _copy(self, entry: RepositoryEntry, place: CopyPlace, promise: Promised) -> ConfiguredCopy:
         # A run that waits longer for one place than the next run is away has lost more than this copy.
-        seconds = min(LONGEST_PATIENCE_SECONDS, promised.patience.total_seconds() / 4)
+        seconds = min(LONGEST_PATIENCE_SECONDS, promise.patience.total_seconds() / 4)
         patience = Patience(attempts=ATTEMPTS, total_seconds=seconds)
         if entry.form is Form.PLAIN:
             sealing = Sealing(compress=True, recipients=read_recipients(entry.recipients, self.access.environment))
@@ -60,7 +60,13 @@ class Wiring:
                 return self._place(entry.location, patience)
 
             return PlainCopy(
-                entry.name, place, promised.keep, sealing, promised.verified_within, opened_place, LocalDisk()
+                entry.name,
+                place,
+                promise.keep if entry.keep is None else entry.keep.length,
+                sealing,
+                promise.verified_within,
+                opened_place,
+                LocalDisk(),
             )
 
         def opened() -> AbstractContextManager[Repository]:
@@ -69,9 +75,9 @@ class Wiring:
         return RepositoryCopy(
             entry.name,
             place,
-            promised.cluster,
-            promised.retention,
-            promised.verified_within,
+            promise.cluster,
+            promise.retention,
+            promise.verified_within,
             opened,
             self._state_of,
             self.tools,
@@ -86,6 +92,11 @@ class Wiring:
     def _state_of(self, repository: Repository) -> WriterState:
         trusted = (key for key in self.keys if repository.trust.writer(key.public) is not None)
         return WriterState(self.access.state_directory, repository.id, LocalDisk(), next(trusted, None))
+
+
+def promised_to(cluster: Cluster, times: float = 1) -> Promised:
+    """What `cluster` is promised, everything `times` as fast."""
+    return promised(cluster.name, cluster.site, cluster.tier, times, cluster.paces)
 
 
 def usual_tools(access: Access, reporting: Reporting, scratch: Path | None = None) -> Tools:

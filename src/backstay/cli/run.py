@@ -13,7 +13,7 @@ import click
 
 from backstay import errors
 from backstay.cli.config.chosen import chosen_file
-from backstay.cli.copies import ConfiguredCopy, Wiring, scratch_directory, usual_tools
+from backstay.cli.copies import ConfiguredCopy, Wiring, promised_to, scratch_directory, usual_tools
 from backstay.cli.groups import own_command
 from backstay.cli.options import (
     Format,
@@ -46,7 +46,7 @@ from backstay.jobs.automation.crew import AtOnce
 from backstay.jobs.automation.journal import RunJournal, RunMemory
 from backstay.jobs.automation.maintainer import MaintenanceOutcome, MaintenanceReport, maintain, wants_rebuild
 from backstay.jobs.automation.metrics import LAST_SUCCESS, exposition, samples
-from backstay.jobs.automation.promised import Promised, promised
+from backstay.jobs.automation.promised import Promised
 from backstay.jobs.automation.publishing import push, write_textfile
 from backstay.jobs.automation.reading import Reading, read_cluster
 from backstay.policy.copies import CopyPlace
@@ -119,7 +119,7 @@ def command(
     configuration = load(file)
     configured = named_cluster(configuration, cluster, file)
     access = access.of(configuration)
-    promise = promised(configured.name, configured.site, configured.tier, scale)
+    promise = promised_to(configured, scale)
     tools = usual_tools(access, reporting, scratch)
     is_maintainer = bool(access.identities() or access.passphrase)
     if is_maintainer:

@@ -9,7 +9,7 @@ import click
 
 from backstay import errors
 from backstay.cli.config.chosen import chosen_file
-from backstay.cli.copies import ConfiguredCopy, Wiring, usual_tools
+from backstay.cli.copies import ConfiguredCopy, Wiring, promised_to, usual_tools
 from backstay.cli.groups import own_command
 from backstay.cli.options import Format, output_options, reporting_options
 from backstay.cli.render.findings import findings_plain, findings_table
@@ -31,7 +31,7 @@ from backstay.jobs.automation.copy import Look, Verified
 from backstay.jobs.automation.crew import AtOnce
 from backstay.jobs.automation.heads import Heads, read_heads
 from backstay.jobs.automation.journal import RunJournal
-from backstay.jobs.automation.promised import Promised, promised
+from backstay.jobs.automation.promised import Promised
 from backstay.jobs.automation.repository_copy import look_of
 from backstay.jobs.automation.standing import CopyStanding, Standing, judge
 from backstay.policy.copies import CopyPlace
@@ -78,7 +78,7 @@ def command(
         access = access.of(configuration)
         chosen = [named_cluster(configuration, cluster, file)] if cluster else list(configuration.clusters.values())
         wiring = Wiring(access, reporting, usual_tools(access, reporting))
-        standings = [_of_cluster(each, promised(each.name, each.site, each.tier, scale), wiring) for each in chosen]
+        standings = [_of_cluster(each, promised_to(each, scale), wiring) for each in chosen]
     show(
         [as_plain(each) for each in standings],
         output,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
+from backstay.policy.retention.periods import Period
 from backstay.policy.tiers import Tier
 
 
@@ -22,6 +24,7 @@ class RepositoryEntry:
     """A place for copies. `recipients` are those of plain files; a repository knows its own. `site` may be empty.
 
     `identity` is the file of an identity that opens the repository, for people's commands; an agent never looks at it.
+    `every` and `keep` are of plain files, each as large as the whole: how often one is wanted, and how long it stays.
     """
 
     name: str
@@ -30,6 +33,8 @@ class RepositoryEntry:
     site: str = ""
     recipients: tuple[str, ...] = ()
     identity: Path | None = None
+    every: Period | None = None
+    keep: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,11 @@ class Cluster:
     key: Path | None = None
     user: str = ""
     site: str = ""
+
+    @property
+    def paces(self) -> Mapping[str, timedelta]:
+        """Copies that are wanted rarer than the tier says, with how often."""
+        return {entry.name: entry.every.length for entry in self.repositories if entry.every is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from backstay.blobs.location import Location, parse_location
 from backstay.config.configuration import Cluster, Form, RepositoryEntry
 from backstay.policy.copies import CopyPlace, missing
+from backstay.policy.retention.periods import Period
 from backstay.policy.schedule import usual_interval
 from backstay.policy.tiers import Tier
 
@@ -17,7 +18,10 @@ OBJECT_STORES = ("s3", "gs", "az")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One place of copies. `system` is what fails as a whole: this host's disks, a server, an object store."""
+    """One place of copies. `system` is what fails as a whole: this host's disks, a server, an object store.
+
+    `every` and `keep` are None where the tier's count.
+    """
 
     name: str
     location: str
@@ -25,6 +29,8 @@ class Copy:
     site: str
     system: str
     object_store: bool
+    every: Period | None = None
+    keep: Period | None = None
 
     @property
     def place(self) -> CopyPlace:
@@ -53,7 +59,7 @@ def promise_of(cluster: Cluster) -> Promise:
 def _copy(entry: RepositoryEntry) -> Copy:
     where = parse_location(entry.location)
     object_store = where.scheme in OBJECT_STORES
-    return Copy(entry.name, str(where), entry.form, entry.site, _system(where), object_store)
+    return Copy(entry.name, str(where), entry.form, entry.site, _system(where), object_store, entry.every, entry.keep)
 
 
 def _system(where: Location) -> str:

@@ -2,7 +2,7 @@
 
     [tiers.payments]               one's own tier: like = a built-in one, then every, keep, rto, rpo
     state_dir = "/..."             what this host remembers
-    [repositories.near]            location; form = "plain" with recipients; identity; site
+    [repositories.near]            location; identity; site; form = "plain" with recipients, every, keep
     [clusters.eu]                  endpoints, tier, repositories; cacert, cert, key, user, site
 
 Reading never stops at the first mistake: a value that is wrong is noted and left out, and what depends on it is not
@@ -43,7 +43,7 @@ _TIER: Keys = {
 }
 _REPOSITORY: Keys = {
     "location": values.location, "form": values.form, "site": values.site, "recipients": values.recipients,
-    "identity": values.identity,
+    "identity": values.identity, "every": values.period, "keep": values.period,
 }  # fmt: skip
 _OTHER_WORDS = {
     "url": "location", "path": "location", "bucket": "location", "kind": "form", "type": "form", "ca": "cacert",
@@ -201,6 +201,14 @@ class _DocumentReader:
             problem = "a repository keeps its recipients itself"
             hint = 'leave it out and use `backstay recipient`, or write form = "plain"'
             self.note((*path, "recipients"), Wrong(problem, "recipients of plain files only", hint))
+        for key in ("every", "keep"):
+            if not plain and key in table and not ("form" in table and "form" not in said):
+                problem = "a repository keeps what the tier says, at one percent of the size of copies"
+                self.note((*path, key), Wrong(problem, f"`{key}` of plain files only", "leave it out, or write a tier"))
+        every, keep = said.get("every"), said.get("keep")
+        if every is not None and keep is not None and keep.length < every.length:
+            problem = f"files kept for {keep} are gone before the next one, {every} later"
+            self.note((*path, "keep"), Wrong(problem, "a longer time", f'write keep = "{every}" or longer'))
         if plain and "identity" in table:
             problem = "plain files are opened by age or gpg, and not by backstay"
             self.note((*path, "identity"), Wrong(problem, "the identity of a repository only", "leave it out"))

@@ -121,6 +121,10 @@ PATHS = [
     Case(line("state_dir"), "state-dir = 1", "`state_dir`"),
     Case("[repositories.near]", '[repositories.near]\nidentity = "operator.key"', "if that is it", at=1),
     Case("[repositories.near]", '[repositories.near]\nidentity = "AGE-SECRET-KEY-1QQ"', "in a file", at=1),
+    Case("[repositories.near]", '[repositories.near]\nevery = "1h"', "write a tier", at=1),
+    Case("[repositories.near]", '[repositories.near]\nkeep = "7d"', "write a tier", at=1),
+    Case("[repositories.plain]", '[repositories.plain]\nevery = "1 hour"', '"1h"', at=1),
+    Case("[repositories.plain]", '[repositories.plain]\nevery = "1d"\nkeep = "6h"', 'keep = "1d"', at=2),
     Case("[repositories.plain]", '[repositories.plain]\nidentity = "/root/key"', "leave it out", at=1),
 ]
 VALUES = [

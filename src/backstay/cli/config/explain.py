@@ -67,6 +67,8 @@ def as_plain(cluster: Cluster, promise: Promise) -> dict[str, Plain]:
                 "site": each.site,
                 "system": each.system,
                 "object_store": each.object_store,
+                "every": str(each.every or tier.every),
+                "keep": str(each.keep or tier.keep),
             }
             for each in promise.copies
         ],

@@ -135,11 +135,17 @@ class Agent(Generic[Source]):
         away = min((plan.start - now for name, plan in plans.items() if name not in due), default=promised.interval)
         if any(why is not Why.RETRY for why in due.values()) or (due and away < promised.interval / _NEARLY):
             # All together, so that copies which went out of step do not make the cluster be read twice from now on.
-            due = {name: due.get(name, Why.INTERVAL) for name in self._copies}
+            joining = [name for name, plan in plans.items() if name not in due and self._joins(name, plan.start - now)]
+            due = {name: due.get(name, Why.INTERVAL) for name in self._copies if name in due or name in joining}
         elif due:
             # A copy that is tried again must not make the others late.
             patience = min(patience, away)
         return AgentPlan(now, plans, due, unreachable, memory, patience)
+
+    def _joins(self, name: str, away: timedelta) -> bool:
+        """Whether a copy that is due in a while has its point with the others now."""
+        interval = self._promised.interval_of(name)
+        return interval <= self._promised.interval or away < interval / _NEARLY
 
     def run(self, memory: RunMemory) -> AgentReport:
         """Do what is due."""
@@ -248,7 +254,10 @@ def plans_of(promised: Promised, copies: Mapping[str, CopyMemory], now: datetime
     timing = promised.timing
     if is_fresh:
         timing = replace(timing, longest_retry=min(promised.catch_up, promised.interval))
-    return {name: next_run(promised.every, promised.rpo, copy.runs, now, timing) for name, copy in copies.items()}
+    return {
+        name: next_run(promised.every_of(name), promised.rpo_of(name), copy.runs, now, timing)
+        for name, copy in copies.items()
+    }
 
 
 def _failed(name: str, problem: errors.BackstayError) -> CopyOutcome:

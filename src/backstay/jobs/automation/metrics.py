@@ -91,7 +91,7 @@ def samples(
         yield Sample(NEXT_RUN, cluster, min(plan.start for plan in plans.values()).timestamp())
         yield Sample(SOURCE_UP, cluster, float(not memory.source_problem))
         newest = max(good.values(), default=None)
-        current = [places[name] for name in places if is_current(good.get(name), newest, promised.interval)]
+        current = [places[name] for name in places if is_current(good.get(name), newest, promised.interval_of(name))]
         yield Sample(COPIES_MISSING, cluster, float(len(missing(promised.site, current))))
     for name, copy in copies.items():
         labels = (promised.cluster, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -37,6 +38,20 @@ class Promised:
     catch_up: timedelta = CATCH_UP
     rebuild_every: timedelta = REBUILD_EVERY
     verified_within: timedelta = VERIFIED_WITHIN
+    paces: Mapping[str, timedelta] = field(default_factory=dict)
+    """Copies that are wanted rarer than the tier says, each with its own `every`."""
+
+    def every_of(self, copy: str) -> timedelta:
+        """How often points of a copy are wanted."""
+        return max(self.paces.get(copy, self.every), self.every)
+
+    def rpo_of(self, copy: str) -> timedelta:
+        """What a copy alone would lose at most; the cluster's RPO is held by its freshest copy."""
+        return max(self.paces.get(copy, self.rpo), self.rpo)
+
+    def interval_of(self, copy: str) -> timedelta:
+        """From point to point of a copy while nothing fails."""
+        return usual_interval(self.every_of(copy), self.rpo_of(copy), self.timing)
 
     @property
     def interval(self) -> timedelta:
@@ -49,8 +64,10 @@ class Promised:
         return max(min(self.rpo / 2, LONGEST_PATIENCE), LEAST_PATIENCE)
 
 
-def promised(cluster: str, site: str, tier: Tier, times: float = 1) -> Promised:
-    """The promise of `tier`, everything `times` as fast; what is kept, and for how long, stays."""
+def promised(
+    cluster: str, site: str, tier: Tier, times: float = 1, paces: Mapping[str, timedelta] | None = None
+) -> Promised:
+    """The promise of `tier`, everything `times` as fast; what is kept, and for how long, stays. `paces`: see `Promised`."""
     return Promised(
         cluster,
         site,
@@ -64,4 +81,5 @@ def promised(cluster: str, site: str, tier: Tier, times: float = 1) -> Promised:
         CATCH_UP / times,
         REBUILD_EVERY / times,
         VERIFIED_WITHIN / times,
+        {name: every / times for name, every in (paces or {}).items()},
     )

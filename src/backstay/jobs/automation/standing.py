@@ -177,7 +177,7 @@ def _newest(copies: Sequence[CopyStanding]) -> datetime | None:
 
 
 def _keeps_up(copy: CopyStanding, promised: Promised, newest: datetime | None) -> bool:
-    return is_current(copy.look.newest if copy.look is not None else None, newest, promised.interval)
+    return is_current(copy.look.newest if copy.look is not None else None, newest, promised.interval_of(copy.name))
 
 
 def is_current(own: datetime | None, newest: datetime | None, interval: timedelta) -> bool:
