@@ -92,6 +92,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.repository.tag",
     ),
     Entry(
+        "import",
+        Section.BACKUPS,
+        "Take dated backup files over into a repository",
+        "backstay.cli.repository.import_files",
+    ),
+    Entry(
         "copy",
         Section.BACKUPS,
         "Bring another place up to what a repository holds",
@@ -264,6 +270,12 @@ TABLE: tuple[Entry, ...] = (
         Section.KUBERNETES,
         "Print every object as one line of JSON",
         "backstay.cli.kube.dump",
+    ),
+    Entry(
+        "kube diff",
+        Section.KUBERNETES,
+        "Say what differs between two states of a cluster",
+        "backstay.cli.kube.diff",
     ),
     Entry(
         "snapshot restore",
