@@ -298,7 +298,7 @@ def _outcome_plain(outcome: CopyOutcome) -> dict[str, Plain]:
         "note": "" if stored is None else stored.note,
         "verified": None if care is None else care.verified,
         "marked": None if care is None else care.removed,
-        "findings": [] if care is None else findings_plain(care.findings),
+        "findings": findings_plain(outcome.findings),
         "problem": None if problem is None else _problem_plain(problem),
     }
 
@@ -324,7 +324,7 @@ def agent_text(report: AgentReport) -> str:
         lines.append(f"  {each.name}: {each.stored.point}, {size_text(each.stored.bytes)}{note}")
         if each.care is not None:
             lines.append(f"    verified up to intact: {each.care.verified}; old ones let go: {each.care.removed}")
-            lines += [f"    {found}" for found in each.care.findings if found.severity > Severity.NOTE]
+        lines += [f"    {found}" for found in each.findings if found.severity > Severity.NOTE]
         if each.care_failure is not None:
             lines.append(f"    not verified, nothing let go: {each.care_failure}")
     return "\n".join(lines)

@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 from backstay import errors
 from backstay.clock import Clock
 from backstay.errors import ExitStatus
-from backstay.findings import Severity, worst
+from backstay.findings import Finding, Severity, worst
 from backstay.jobs.automation.copy import Care, Copy, Stored
 from backstay.jobs.automation.crew import Crew
 from backstay.jobs.automation.journal import CopyMemory, RunMemory
@@ -51,6 +51,11 @@ class CopyOutcome:
     care_failure: errors.BackstayError | None = None
     seconds: float = 0.0
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of its point, and of the care for all of them."""
+        return (*(self.stored.findings if self.stored else ()), *(self.care.findings if self.care else ()))
+
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
@@ -77,7 +82,7 @@ class AgentReport:
         failures = [each.failure for each in self.outcomes if each.failure is not None]
         others = [each.care_failure for each in self.outcomes if each.care_failure is not None]
         statuses = [each.kind.exit_status for each in (*failures, *others)]
-        severity = worst(found for each in self.outcomes if each.care for found in each.care.findings)
+        severity = worst(found for each in self.outcomes for found in each.findings)
         if severity is Severity.ERROR:
             statuses.append(ExitStatus.VERIFICATION_FAILED)
         for loud in _LOUD:

@@ -23,11 +23,12 @@ Source = TypeVar("Source", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A point that was made. `bytes` are those that were sent for it."""
+    """A point that was made. `bytes` are those that were sent for it; `findings` is what is worth knowing about it."""
 
     point: str
     bytes: int
     note: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

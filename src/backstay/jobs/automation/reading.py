@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backstay.clock import Clock
@@ -26,7 +26,7 @@ class Reading:
     saved: SaveReport
     described: Mapping[str, str]
     scratch: Path
-    computing: Computing
+    computing: Computing = field(default_factory=Computing)
     """What every repository needs to know of it, computed once."""
 
 

@@ -96,7 +96,7 @@ class OpenRepositoryCopy:
                 computing=source.computing,
             )
         note = f"a base, because {report.base_reason}" if report.base_reason else ""
-        return Stored(report.manifest.id, report.new_bytes, note)
+        return Stored(report.manifest.id, report.new_bytes, note, report.findings)
 
     def care(self, now: datetime, last: datetime | None) -> Care:
         """Verify up to `intact` what never was, and the oldest of the rest; mark what may go."""
