@@ -62,6 +62,10 @@ class LabelSelector(NamedTuple):
         return all(each.fits(given) for each in self.requirements)
 
 
+_NAME = re.compile(
+    r"(?:(?=.{1,253}/)[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?(?=.{1,63}$)[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
+)
+_VALUE = re.compile(r"(?:(?=.{1,63}$)[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s,()=!<>]+)")
 
 
@@ -72,6 +76,7 @@ def read_label_selector(line: str) -> LabelSelector:
     position = 0
     while position < len(tokens):
         requirement, position = _read_requirement(line, tokens, position)
+        _check(line, requirement)
         requirements.append(requirement)
         if position == len(tokens):
             break
@@ -89,6 +94,15 @@ def _tokens(line: str) -> Iterator[str]:
             raise _problem(line, f"cannot be read from character {position + 1} on")
         yield found[1]
         position = found.end()
+
+
+def _check(line: str, requirement: Requirement) -> None:
+    """Refuse names and values that no label can have: such a selector is a mistake, and would silently choose nothing."""
+    if _NAME.fullmatch(requirement.name) is None:
+        raise _problem(line, f"{requirement.name!r} is no name of a label")
+    for value in requirement.values:
+        if _VALUE.fullmatch(value) is None:
+            raise _problem(line, f"{value!r} is no value of a label")
 
 
 _OPERATORS = {"=": "In", "==": "In", "!=": "NotIn", ">": "Gt", "<": "Lt", "in": "In", "notin": "NotIn"}

@@ -61,9 +61,9 @@ def read_template(text: str) -> Template:
         else:
             parts.append(path)
     while open_ranges:
+        # What follows a range without an end is done for each value, and once more for what is outside.
         over, outer = open_ranges.pop()
-        outer.append(Range(over, tuple(parts)))
-        parts = outer
+        parts = [*outer, Range(over, tuple(parts)), *parts]
     return Template(tuple(parts))
 
 

@@ -118,9 +118,10 @@ def _descendants(values: list[Any]) -> Iterator[Any]:
     while waiting:
         value = waiting.pop()
         children = _children(value)
-        if children:
+        # Numbers, booleans and what is empty are never found this way.
+        if children or (isinstance(value, str) and value):
             yield value
-            waiting += reversed(children)
+        waiting += reversed(children)
 
 
 def _sliced(node: Slice, value: Any) -> list[Any]:
