@@ -32,6 +32,20 @@ ENCRYPTION_FAILED = declare(
     "The backup could not be encrypted, so it was not kept: nothing unencrypted is ever written to a target.",
     "read the reason; try the same recipient with `gpg --encrypt --recipient` or `age -r`",
 )
+DECRYPTION_FAILED = declare(
+    "decryption-failed",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "An encrypted backup cannot be opened with the identities at hand.",
+    "give the identity with --identity FILE; what gpg encrypted is opened by the keyring of this user",
+)
+BACKUP_UNPACKABLE = declare(
+    "backup-unpackable",
+    ExitStatus.VERIFICATION_FAILED,
+    Side.YOU,
+    "A compressed backup does not unpack: it is cut short, damaged, or larger than is taken.",
+    "take another copy of the file",
+)
 
 ETCD_PROGRAM_MISSING = declare(
     "etcd-program-missing",

@@ -64,6 +64,8 @@ class BackupDraft:
     hash_kv: HashFacts
     source: Mapping[str, str]
     tags: tuple[str, ...] = ()
+    lineage: str = ""
+    """Where to go on when nothing is remembered; the newest lineage of the cluster if it is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,11 @@ def back_up(
         require_seen(repository, memory.lineage, memory.sequence, memory.head)
     if writer.epoch is not None:
         repository.hold_key(writer.epoch)
-    lineage = _lineage(repository, draft.cluster, memory, writer.entropy)
+    lineage = (
+        draft.lineage
+        if memory is None and draft.lineage
+        else _lineage(repository, draft.cluster, memory, writer.entropy)
+    )
     reason, parent = "nothing is remembered of an earlier one", None
     if memory is not None:
         reason = writer.rule.reason(memory, writer.now) or _lost_run(repository, memory)

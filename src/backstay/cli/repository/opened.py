@@ -18,6 +18,7 @@ import hashlib
 import os
 import random
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -210,6 +211,11 @@ def seen_state(access: Access, repository: Repository) -> WriterState:
     """What must still be there: of a copy that this host made what it put there, of everything else what it has seen."""
     copy = copy_state(access, repository)
     return copy if copy.directory.exists() else state_of(access, repository)
+
+
+def scratch_parent(said: Path | None, access: Access) -> Path:
+    """Where a private directory for what is on its way is made."""
+    return said or Path(access.environment.get("TMPDIR") or tempfile.gettempdir())
 
 
 def usual_state_directory(environment: Mapping[str, str], configuration: Configuration | None) -> Path:
