@@ -1,4 +1,4 @@
-"""Real servers for blob stores on this machine's loopback: versitygw (S3), Azurite (Azure), OpenSSH's sshd (SFTP).
+"""Real servers for blob stores on this machine's loopback: versitygw and rclone (S3), Azurite (Azure), OpenSSH's sshd (SFTP).
 
 All keep their files below a directory that the test gives, end with the test, and are never anything else's server.
 """
@@ -37,7 +37,7 @@ class ServerFailed(AssertionError):
     """The server ended or does not answer; the message ends with its log."""
 
 
-class _Server:
+class LoopbackServer:
     """One process that listens on a port of its own; begins with `with`, ends with it."""
 
     def __init__(self, tool: Tool, base: Path) -> None:
@@ -99,7 +99,7 @@ class _Server:
         return False
 
 
-class S3Server(_Server):
+class S3Server(LoopbackServer):
     """versitygw over a directory; a bucket is a directory in it."""
 
     ACCESS_KEY, SECRET_KEY, BUCKET = "backstay", "not-a-secret-at-all", "backups"
@@ -125,7 +125,29 @@ class S3Server(_Server):
         return {"AWS_ACCESS_KEY_ID": self.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET_KEY}
 
 
-class AzureServer(_Server):
+class RcloneServer(LoopbackServer):
+    """`rclone serve s3` over a directory: it speaks S3 and overwrites where it was asked to create."""
+
+    ACCESS_KEY, SECRET_KEY, BUCKET = "backstay", "not-a-secret-at-all", "backups"
+
+    def command(self) -> Sequence[str | Path]:
+        data = self.base / "rclone"
+        (data / self.BUCKET).mkdir(parents=True, exist_ok=True)
+        keys = ("--auth-key", f"{self.ACCESS_KEY},{self.SECRET_KEY}")
+        options = ("--addr", f"127.0.0.1:{self.port}", "--config", "/dev/null", "--vfs-cache-mode", "off", *keys)
+        return (self.tool.program, "serve", "s3", *options, data)
+
+    def location(self, prefix: str = "") -> str:
+        """The location of a prefix in the bucket."""
+        return f"s3://{self.BUCKET}/{prefix}?endpoint=http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What `open_store` needs to know beside the location."""
+        return {"AWS_ACCESS_KEY_ID": self.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET_KEY}
+
+
+class AzureServer(LoopbackServer):
     """Azurite's blob service over a directory, with one account and one container in it."""
 
     ACCOUNT, CONTAINER = "backstay", "backups"
@@ -190,7 +212,7 @@ class AzureServer(_Server):
         return {"AZURE_STORAGE_ACCOUNT": self.ACCOUNT, "AZURE_STORAGE_KEY": self.KEY}
 
 
-class SftpServer(_Server):
+class SftpServer(LoopbackServer):
     """sshd for one user and one key, as the user who runs the tests, or as `daemon` when that is root.
 
     As root, sshd wants an account and a directory of the system, so it runs as somebody who needs neither; all that it

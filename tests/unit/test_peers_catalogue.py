@@ -36,7 +36,9 @@ def test_the_versions_file_names_one_release_per_line_of_etcd() -> None:
 
 def test_the_versions_file_names_the_other_servers_that_tests_need() -> None:
     tools = {release.name: release for release in catalogue.wanted() if not release.is_etcd}
-    assert set(tools) == {"age", "azurite", "kubernetes", "python-clients", "restic", "sshd", "versitygw"}
+    assert set(tools) == {
+        "age", "azurite", "kubernetes", "python-clients", "rclone", "restic", "sshd", "transit", "versitygw",
+    }  # fmt: skip
     gateway = tools["versitygw"]
     module = catalogue.module_directory(gateway)
     assert f"github.com/versity/versitygw v{gateway.version}\n" in (module / "go.mod").read_text(encoding="utf-8")

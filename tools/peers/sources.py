@@ -129,7 +129,9 @@ def from_npm(release: PeerRelease, scratch: Path) -> Path:
 
 
 def go_packages(module: Path) -> list[str]:
-    """The programs of a module: what its `tools.go` imports."""
+    """The programs of a module: what its `tools.go` imports; the module itself where it is a program of ours."""
+    if not (module / "tools.go").exists():
+        return ["."]
     return re.findall(r'^\s*_ "([^"]+)"', (module / "tools.go").read_text(encoding="utf-8"), re.MULTILINE)
 
 

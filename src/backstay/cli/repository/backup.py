@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +31,10 @@ from backstay.cli.repository.opened import Access, opened_repository, repository
 from backstay.cli.repository.rendering import point_plain, point_rows
 from backstay.cli.settings import ConnectionSettings
 from backstay.clock import SystemClock
+from backstay.errors import ExitStatus
 from backstay.formats.hashkv import HashKV
 from backstay.jobs.backup import run as backing_up
+from backstay.jobs.backup.computing import Computing
 from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
 from backstay.repository.retention.holds import LONGEST_REASON, put_hold
 from backstay.repository.tags import require_tag
@@ -82,11 +84,12 @@ def command(
     access: Access,
     output: Format,
     reporting: Reporting,
-) -> None:
+) -> int:
     """Add a point to the repository: everything the source holds, proven sound, stored as what is new since the last one.
 
     The source is verified first, and a damaged one is refused. What this host remembers of its last point is in
-    --state-dir; without it everything is stored anew. No identity is needed.
+    --state-dir; without it everything is stored anew. No identity is needed. Exits with 3 when the point is there and
+    something is worth knowing: a recipient that is a key service did not answer.
     """
     for word in tag:
         require_tag(word)
@@ -98,26 +101,35 @@ def command(
     parent = scratch or Path(access.environment.get("TMPDIR") or tempfile.gettempdir())
     progress = reporting.watch()
     try:
-        with opened_repository(repository, access, reporting) as opened, backing_up.scratch(parent) as place:
+        with (
+            opened_repository(repository, access, reporting) as opened,
+            backing_up.scratch(parent) as place,
+            Computing() as computing,
+        ):
             state = state_of(access, opened)
             state.pin(opened.description.root)
-            with _opened_source(source, connection, place, progress, reporting) as (store, described, proven):
+            beside = None if dry_run else computing.begin
+            with _opened_source(source, connection, place, progress, reporting, beside) as (store, described, proven):
                 wish = BackupWish(cluster or USUAL_CLUSTER, described, tag)
                 if dry_run:
                     planned = backing_up.plan(store, wish, state, clock=clock, progress=progress)
                     progress.finish()
                     show(_plan_data(planned), output, lambda: _plan_text(planned))
-                    return
+                    return ExitStatus.OK
                 report = backing_up.run(
                     opened, store, wish, state,
-                    clock=clock, entropy=os.urandom, spill=place, progress=progress, proven=proven,
+                    clock=clock, entropy=os.urandom, spill=place, progress=progress, proven=proven, computing=computing,
                 )  # fmt: skip
                 if why:
                     key = state.signing_key()
                     put_hold(opened, [report.manifest], why, None, key, now=clock.now(), entropy=os.urandom)
     finally:
         progress.finish()
+    missing = [each for each in report.findings if each.code == backing_up.SLOT_MISSING.code]
+    for each in missing:
+        reporting.warn(str(each))
     show({**as_data(report), "held": bool(why)}, output, lambda: as_text(report) + (f"\n\nHeld: {why}" if why else ""))
+    return ExitStatus.WARNINGS if missing else ExitStatus.OK
 
 
 def _reason(hold: bool, reason: str, tags: tuple[str, ...]) -> str:
@@ -131,7 +143,12 @@ def _reason(hold: bool, reason: str, tags: tuple[str, ...]) -> str:
 
 @contextmanager
 def _opened_source(
-    source: str, connection: ConnectionSettings, place: Path, progress: Progress, reporting: Reporting
+    source: str,
+    connection: ConnectionSettings,
+    place: Path,
+    progress: Progress,
+    reporting: Reporting,
+    beside: Callable[[Path], None] | None,
 ) -> Iterator[tuple[OpenedStore, dict[str, str], HashKV | None]]:
     """The store to back up, where it came from, and its HashKV if it was proven on its way."""
     if source != LIVE:
@@ -147,7 +164,7 @@ def _opened_source(
         reporting.note(reason)
     with living_source(reached.options, clock=SystemClock(), with_others=True) as chosen:
         reporting.note(chosen.why, endpoint=str(chosen.endpoint))
-        saved = save(place / "snapshot.db", chosen.source, progress=progress)
+        saved = save(place / "snapshot.db", chosen.source, progress=progress, beside=beside)
         header = chosen.status.header
     with open_file(saved.path) as store:
         described = {

@@ -24,7 +24,8 @@ from backstay.crypto.key_services import VAULT_TRANSIT, address_of
 from backstay.crypto.key_services.https import post, require_address
 from backstay.crypto.slots import SlotContext
 
-_ADDRESS = re.compile(r"(https?://[^/\s?#]+)/([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)/([A-Za-z0-9_.-]+)")
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # no `..`, which would lead to another engine
+_ADDRESS = re.compile(rf"(https?://[^/\s?#]+)/({_PART}(?:/{_PART})*)/({_PART})")
 _CIPHERTEXT = re.compile(r"vault:v[0-9]{1,9}:[A-Za-z0-9+/=]+")
 _FOREIGN = ("message authentication failed", "invalid ciphertext", "could not decode", "no prefix", "too short")
 

@@ -25,8 +25,7 @@ from backstay.repository.trusting import put_trust, require_root
     examples="""
     backstay recipient add /mnt/backups audit age1... --root-key recovery.txt --identity operator.key
     backstay recipient add /mnt/backups audit age1... --root-key recovery.txt --only-new
-    backstay recipient add /mnt/backups vault vault:https://vault.example.org:8200/transit/backstay \
-        --root-key recovery.txt --identity operator.key
+    backstay recipient add /mnt/backups vault vault:https://vault:8200/transit/etcd --root-key kit.txt -i ops.key
     """
 )
 @repository_options
