@@ -174,6 +174,18 @@ def test_a_maintainer_measures_the_rto_and_status_says_level_date_and_engine(hos
     assert only["copies"][0]["verified"]["level"]
 
 
+def test_who_has_no_identity_can_verify_less_and_accuses_nobody(host: Host) -> None:
+    host.once()
+    host.say("verify", "near", "--level", "rebuilt", status=3)
+    assert "verification-failed" not in {each["code"] for each in host.status(3)["findings"]}
+    (run_file,) = (host.root / "near").glob("runs/*/base/*/*/*/*")
+    run_file.write_bytes(bytes(run_file.stat().st_size))
+    host.say("verify", "near", "--level", "rebuilt", status=4)
+    found = host.status(4)
+    assert "verification-failed" in {each["code"] for each in found["findings"]}
+    assert host.say("status", "near", status=4)
+
+
 def test_two_runs_at_once_are_one(host: Host) -> None:
     from backstay.durable import LocalDisk
     from backstay.jobs.automation.journal import RunJournal

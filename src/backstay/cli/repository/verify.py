@@ -156,7 +156,10 @@ def fact_of(verified: RepositoryVerification, now: datetime, level: str) -> Fact
     return Fact(
         now,
         ", ".join([f"backstay {__version__}", *servers]),
-        tuple(PointFact(each.manifest.lineage, each.manifest.sequence, each.level, level) for each in verified.points),
+        tuple(
+            PointFact(each.manifest.lineage, each.manifest.sequence, each.level, each.tried(level))
+            for each in verified.points
+        ),
     )
 
 

@@ -193,7 +193,7 @@ class OpenRepositoryCopy:
             now,
             ", ".join([f"backstay {__version__}", *servers]),
             tuple(
-                PointFact(each.manifest.lineage, each.manifest.sequence, each.level, wanted, milliseconds)
+                PointFact(each.manifest.lineage, each.manifest.sequence, each.level, each.tried(wanted), milliseconds)
                 for each in verified.points
             ),
         )

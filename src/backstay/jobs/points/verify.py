@@ -93,6 +93,10 @@ class PointVerification:
         """The level reached, `drilled` included."""
         return DRILLED if self.server and not self.findings else str(self.reached)
 
+    def tried(self, level: str) -> str:
+        """The level that was really tried where `level` was asked for: without an identity or an etcd there is none above."""
+        return level if any(each.severity is Severity.ERROR for each in self.findings) else self.level
+
 
 @dataclass(frozen=True, slots=True)
 class RepositoryVerification:
