@@ -1,7 +1,7 @@
 """One backup: the store is inspected, its canonical file computed, its records committed as a point, and the point remembered.
 
     inspect   structure, records, HashKV; a store that is not sound is refused
-    compute   which records are kept, their digests, and the canonical file of them: built and hashed, not written
+    compute   which records are kept, their digests, and the canonical file of them: built and hashed, not written (`computing`)
     commit    runs and manifest (`repository.writing`)
     remember  what the next backup goes on from
 
@@ -21,13 +21,13 @@ from backstay import errors
 from backstay.clock import Clock
 from backstay.findings import Finding, Severity, declare
 from backstay.formats.hashkv import CURRENT_RULE, HashKV
+from backstay.jobs.backup.computing import Computing, compute
 from backstay.jobs.backup.state import WriterState
 from backstay.repository import names
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
-from backstay.repository.source import Classification, Classifier
 from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
-from backstay.snapshot.canonical import CanonicalFile, StoreContents, build_canonical
+from backstay.snapshot.canonical import StoreContents
 from backstay.snapshot.inspect import Inspection, Trailer, inspect
 from backstay.snapshot.opened import OpenedStore
 from backstay.snapshot.verify import Level, judge
@@ -111,10 +111,12 @@ def run(
     progress: Progress,
     proven: HashKV | None = None,
     taken: datetime | None = None,
+    computing: Computing | None = None,
 ) -> BackupReport:
     """Make a point of `store`; `proven` is its HashKV if it was saved and proven just now, and need not be again.
 
-    `taken` is when the source was read, and becomes the time of the point; now where nobody says it.
+    `taken` is when the source was read, and becomes the time of the point; now where nobody says it. `computing` has what
+    follows from the source for several repositories.
 
     Raises `SOURCE_UNSOUND`, `SIGNING_KEY_INVALID`, `STATE_UNUSABLE`, what `repository.writing.back_up` raises, and
     `FormatError` for a file that changed while it was read.
@@ -140,7 +142,7 @@ def run(
     hash_kv = HashFacts(proven.hash, proven.revision, proven.compact_revision)
     contents = StoreContents(store)
     progress.begin("computing the file", None)
-    classification, built = compute(contents, store.database.page_size)
+    classification, built = computing.of(store) if computing is not None else compute(store)
     now = taken if taken is not None else clock.now()
     committed = back_up(
         repository,
@@ -159,20 +161,6 @@ def run(
     state.see(committed.manifest)
     state.remember(committed.memory)
     return _report(committed, clock.monotonic() - began, (*found, *_missing_slots(repository, committed.manifest)))
-
-
-def compute(contents: StoreContents, page_size: int) -> tuple[Classification, CanonicalFile]:
-    """Which records the point will hold, and the file that a restore of it must give, in one reading of the store.
-
-    Where a compaction was at work the records that it had yet to remove are known only at the end; then a second one.
-    """
-    classifier = Classifier(contents.compact_revision)
-    built = build_canonical(contents.entries(), classifier.watch(contents.elements()), page_size=page_size)
-    classification = classifier.result()
-    if classification.normalised:
-        kept = (element for _, element in classification.kept(contents))
-        built = build_canonical(contents.entries(), kept, page_size=page_size)
-    return classification, built
 
 
 def _missing_slots(repository: Repository, manifest: Manifest) -> list[Finding]:

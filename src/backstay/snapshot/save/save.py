@@ -80,8 +80,11 @@ def save(
     clock: Clock | None = None,
     progress: Progress | None = None,
     free_bytes: FreeBytes = free_bytes_of,
+    beside: Callable[[Path], None] | None = None,
 ) -> SaveReport:
     """Save a verified snapshot as `path`, which must not exist.
+
+    `beside` gets the whole file under its temporary name before it is proven: for who wants to read it meanwhile.
 
     Raises `TARGET_EXISTS`, `TARGET_UNWRITABLE`, `TARGET_FULL`, `INPUT_OUTPUT`, `STREAM_BROKEN`, `SNAPSHOT_INVALID`,
     `MEMBERS_DISAGREE`, and what the stream raises. Whatever is raised, no file stays.
@@ -101,6 +104,8 @@ def save(
         with source.stream() as chunks:
             received = receive(chunks, file, progress, where=source.hashes.endpoint, size_known=fits)
         synced = background.submit(file.sync)  # the disk works while the file is proven
+        if beside is not None:
+            beside(path.with_name(path.name + SUFFIX))
         proof = prove(
             path.with_name(path.name + SUFFIX),
             source=source.hashes,
