@@ -23,6 +23,7 @@ COMPACTION_KEY = b"compact_rev_key"
 """Written by API servers to agree on compactions; it stands outside of every prefix."""
 
 _DIRECTORY_LIMIT = 100_000
+_make = tuple.__new__
 
 
 def clean_prefix(text: str) -> str:
@@ -41,6 +42,11 @@ class Layout:
         # follow each other, and a store has few directories, so nearly every key costs one lookup.
         self._directories: dict[bytes, tuple[str, str, str, str] | None] = {}
 
+    def use(self, resources: Resources) -> None:
+        """Take the cluster's own resources into account from now on."""
+        self.resources = resources
+        self._directories.clear()
+
     def identify(self, key: bytes) -> Identity | None:
         """What `key` names; None for keys that are outside of the prefixes or that name no object."""
         directory, _, name = key.rpartition(b"/")
@@ -53,7 +59,8 @@ class Layout:
         if known is None or not name:
             return None
         group, resource, kind, namespace = known
-        return Identity(group, "", resource, kind, namespace, name.decode("utf-8", "backslashreplace"))
+        # Made as a tuple: listing does this for every key.
+        return _make(Identity, (group, "", resource, kind, namespace, name.decode("utf-8", "backslashreplace")))
 
     def key(self, resource: Resource, name: str, namespace: str = "", *, prefix: str = "") -> bytes:
         """The key of an object; `prefix` is the first of the layout's unless given."""

@@ -19,12 +19,15 @@ from backstay.sources.selection import Selection
 from backstay.sources.source import NEWEST, Counts, Entry
 from backstay.values import Revision
 
+_ALL = Selection()
+
 
 class StoredSource:
     """A snapshot file, a bare database, or a data directory with what its log has beyond the database."""
 
     def __init__(self, store: OpenedStore) -> None:
         self._store = store
+        self._whole: tuple[Revision, dict[bytes, places.Place]] | None = None
 
     def describe(self) -> str:
         return self._store.describe()
@@ -42,12 +45,12 @@ class StoredSource:
         return self._store.compact_revision
 
     def keys(self, selection: Selection, revision: Revision = NEWEST, *, sizes: bool = True) -> Iterator[Entry]:
-        alive = places.alive_places(self._store, selection, self._checked(revision))
+        alive = self._alive(selection, revision)
         for entry in places.entries(self._store, alive):
             yield entry if sizes else entry._replace(size=None)
 
     def count(self, selection: Selection, revision: Revision = NEWEST, *, sizes: bool = True) -> Counts:
-        alive = places.alive_places(self._store, selection, self._checked(revision))
+        alive = self._alive(selection, revision)
         value_bytes = sum(entry.size or 0 for entry in places.entries(self._store, alive)) if sizes else None
         return Counts(len(alive), value_bytes)
 
@@ -62,8 +65,15 @@ class StoredSource:
         return None if record is None or record.revision.tombstone else record.item
 
     def items(self, selection: Selection, revision: Revision = NEWEST) -> Iterator[KeyValue]:
-        alive = places.alive_places(self._store, selection, self._checked(revision))
+        alive = self._alive(selection, revision)
         yield from places.items(self._store, alive)
+
+    def differing_items(
+        self, selection: Selection, revision: Revision, other: StoredSource, other_revision: Revision
+    ) -> Iterator[tuple[bytes, KeyValue | None, KeyValue | None]]:
+        """The chosen keys that are not the same here at `revision` and in `other`, with both records, in order."""
+        there = other._alive(selection, other_revision)
+        return places.differing(self._store, self._alive(selection, revision), other._store, there)
 
     def history(self, key: bytes) -> Iterator[Record]:
         if not key:
@@ -112,6 +122,20 @@ class StoredSource:
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _alive(self, selection: Selection, revision: Revision) -> dict[bytes, places.Place]:
+        """Where the selected keys are. A walk over everything is remembered, so that whoever lists may look again."""
+        at = self._checked(revision)
+        if self._whole is not None and self._whole[0] == at:
+            everything = self._whole[1]
+            matches = selection.matches
+            return (
+                {key: place for key, place in everything.items() if matches(key)} if selection != _ALL else everything
+            )
+        alive = places.alive_places(self._store, selection, at)
+        if selection == _ALL:
+            self._whole = at, alive
+        return alive
 
     def _checked(self, revision: Revision) -> Revision:
         return hashkv.check_revision(revision, self.revision, self.compact_revision)

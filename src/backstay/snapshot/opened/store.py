@@ -15,8 +15,7 @@ from backstay import errors
 from backstay.errors import FormatError
 from backstay.findings import Finding
 from backstay.formats import mvcc, schema
-from backstay.formats.bbolt import Bucket, Database, layout, open_database
-from backstay.formats.bbolt.pages import load_packed_leaf
+from backstay.formats.bbolt import Bucket, Database, open_database
 from backstay.formats.hashkv import RecordPage, Span
 from backstay.formats.mvcc import Record
 from backstay.snapshot.opened.files import MappedFile
@@ -168,30 +167,31 @@ class OpenedStore:
         kind = "snapshot" if self.trailer is not None else "database file"
         return f"{kind} {self.path} ({size_text(self.file_size)})"
 
-    def placed_pages(self) -> Iterator[tuple[int, RecordPage]]:
-        """The pages of the database, without the tail, each with the place of its data in `database.buffer`.
+    def leaf_numbers(self) -> Iterator[int]:
+        """The pages of the database that hold records, in order, from the branches alone: none was looked at yet.
 
-        The place is -1 for data that is not there in one piece, as no release of etcd writes it.
+        None for a database so small that its records stand in no page of their own; `pages` has them. While they are
+        read, the mapped pages are handed back from time to time.
         """
-        return self._placed_pages(b"")
+        per_release = _RELEASE_AFTER_BYTES // self.database.page_size
+        for count, (_, number) in enumerate(self._records_bucket().leaf_pages(), 1):
+            yield number
+            if count % per_release == 0:
+                self._release()
 
     def _base_pages(self, first: bytes) -> Iterator[RecordPage]:
-        return (page for _, page in self._placed_pages(first))
-
-    def _placed_pages(self, first: bytes) -> Iterator[tuple[int, RecordPage]]:
         walked = 0
-        buffer = self.database.buffer
         for leaf in self._records_bucket().leaves(start=first):
-            page = leaf.page
-            packed = load_packed_leaf(page.buffer, page.offset, page.end, page.count)
-            data, spans, _ = packed or leaf.load()
-            is_placed = packed is not None and page.buffer is buffer
-            yield page.offset + (page.count + 1) * layout.HEADER_SIZE if is_placed else -1, RecordPage(data, spans)
+            data, spans, _ = leaf.load()
+            yield RecordPage(data, spans)
             walked += len(data)
             if walked >= _RELEASE_AFTER_BYTES:
-                for file in self._files:
-                    file.release()
+                self._release()
                 walked = 0
+
+    def _release(self) -> None:
+        for file in self._files:
+            file.release()
 
     def _tail_pages(self) -> Iterator[RecordPage]:
         parts: list[bytes] = []

@@ -19,7 +19,7 @@ from backstay.kube.crds import resources_of
 from backstay.kube.decode import ObjectDecoder
 from backstay.kube.encryption import Decryption
 from backstay.kube.keys import PREFIXES, Layout
-from backstay.kube.release import Release
+from backstay.kube.release import OLDEST, Release
 from backstay.kube.resources import Resource, Resources
 from backstay.kube.values import Head, Identity, KubernetesObject
 from backstay.sources.key_text import key_bytes, key_text
@@ -70,22 +70,22 @@ class Objects:
     def __init__(self, source: Source, settings: Settings) -> None:
         self.source = source
         self.settings = settings
-        found = evidence.sample(source, settings.prefixes or PREFIXES, settings.at)
-        self._set_up(settings.prefixes or evidence.used_prefixes(found, PREFIXES), settings.release, found)
+        self._sample = evidence.sample(source, settings.prefixes or PREFIXES, settings.at)
+        self.layout = Layout(settings.prefixes or evidence.used_prefixes(self._sample, PREFIXES))
 
-    def _set_up(self, prefixes: tuple[str, ...], release: Release | None, found: list[KeyValue]) -> None:
-        self.release = release or evidence.release_of(found)
+    @functools.cached_property
+    def release(self) -> Release:
         """The release of Kubernetes that objects are shown as."""
-        self.layout = Layout(prefixes)
-        self._decoder = ObjectDecoder(self.layout, self.release, self.settings.decryption)
+        return self.settings.release or evidence.release_of(self._sample)
+
+    @functools.cached_property
+    def _decoder(self) -> ObjectDecoder:
+        return ObjectDecoder(self.layout, self.release, self.settings.decryption)
 
     def at(self, revision: Revision) -> Objects:
         """The objects of the same source at another revision, shown as the same release."""
-        other = object.__new__(Objects)
-        other.source = self.source
-        other.settings = Settings(revision, self.settings.decryption, self.release, self.layout.prefixes)
-        other._set_up(self.layout.prefixes, self.release, [])
-        return other
+        settings = Settings(revision, self.settings.decryption, self.release, self.layout.prefixes)
+        return Objects(self.source, settings)
 
     @property
     def revision(self) -> Revision:
@@ -95,11 +95,12 @@ class Objects:
     @functools.cached_property
     def resources(self) -> Resources:
         """All resources of the cluster. The first use reads its CustomResourceDefinitions."""
-        crd = self.layout.resources.find(_DEFINITIONS)
-        definitions = (each.json for each in self._decoded(Choice(crd)) if each.json is not None)
-        found = Resources(resources_of(definitions))
-        self.layout = Layout(self.layout.prefixes, found)
-        self._decoder.layout = self.layout
+        choice = Choice(self.layout.resources.find(_DEFINITIONS))
+        # Every release prints a CRD the same, so which one it is need not be found out for this.
+        decoder = ObjectDecoder(self.layout, OLDEST, self.settings.decryption)
+        decoded = (decoder.decode(item).json for item in self._items(choice))
+        found = Resources(resources_of(json for json in decoded if json is not None))
+        self.layout.use(found)
         return found
 
     def find(self, text: str) -> Resource:
@@ -118,19 +119,16 @@ class Objects:
         Without a choice of anything, keys outside of the prefixes come too, with an empty identity.
         """
         make, empty = tuple.__new__, _NO_NAME
-        resources_read = False
+        identify = self.layout.identify
+        resources_read, is_chosen = choice.resource is not None, choice != ANYTHING
         for selection in self._selections(choice):
             for entry in self.source.keys(selection, self.settings.at):
                 if not resources_read:  # after the first key: a file is walked once for both
-                    resources_read, identify = True, self._with_resources().identify
+                    resources_read = self.resources is not None
                 identity = identify(entry[0])
-                if identity is None:
-                    if choice != ANYTHING:
-                        continue
-                    identity = empty
-                elif not _fits(identity, choice):
+                if is_chosen and (identity is None or not _fits(identity, choice)):
                     continue
-                yield make(Head, (entry[0], identity, *entry[1:]))
+                yield make(Head, (entry[0], identity or empty, *entry[1:]))
 
     def objects(self, choice: Choice = ANYTHING) -> Iterator[KubernetesObject]:
         """What is chosen, decoded, in the order of keys. Without a choice all keys come, as in `heads`."""
@@ -149,6 +147,10 @@ class Objects:
         item = self.source.get(key, self.settings.at)
         return self._decoder.decode(item) if item is not None else None
 
+    def decode(self, item: KeyValue) -> KubernetesObject:
+        """The object in an item of the source, whoever has read it. Raises nothing."""
+        return self._decoder.decode(item)
+
     def look_up(self, text: str) -> KubernetesObject:
         """The object that a person means by a key as people remember keys (`Layout.candidates`).
 
@@ -156,9 +158,9 @@ class Objects:
         """
         written = key_text(key_bytes(text))
         tried = []
-        for resources in (self.layout.resources, None):
-            if resources is None:
-                self._with_resources()
+        for is_last in (False, True):
+            if is_last:
+                _ = self.resources  # the name may be that of a custom resource
             for key in self.layout.candidates(written):
                 if key in tried:
                     continue
@@ -197,10 +199,6 @@ class Objects:
     ) -> None:
         self.close()
 
-    def _with_resources(self) -> Layout:
-        _ = self.resources
-        return self.layout
-
     def _shows(self, record: Record) -> bool:
         return not self.settings.at or record.revision.main <= self.settings.at
 
@@ -212,13 +210,17 @@ class Objects:
 
     def _decoded(self, choice: Choice) -> Iterator[KubernetesObject]:
         decode = self._decoder.decode
+        for item in self._items(choice):
+            yield decode(item)
+
+    def _items(self, choice: Choice) -> Iterator[KeyValue]:
         for selection in self._selections(choice):
             for item in self.source.items(selection, self.settings.at):
                 if choice != ANYTHING:
-                    identity = self._decoder.layout.identify(item.key)
+                    identity = self.layout.identify(item.key)
                     if identity is None or not _fits(identity, choice):
                         continue
-                yield decode(item)
+                yield item
 
     def _selections(self, choice: Choice) -> Iterator[Selection]:
         """The fewest keys that hold everything chosen. A file is walked for each, so one is best."""
