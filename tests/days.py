@@ -194,7 +194,7 @@ class SimulatedCopy:
 
     def look(self, now: datetime) -> Look:
         """What is there."""
-        return Look(len(self.points), str(self._numbers), self.newest(now), None, None)
+        return Look(str(self._numbers), self.newest(now), None, None)
 
     def _retain(self, now: datetime) -> int:
         policy = replace(self.promise.retention, zone=ZONE)

@@ -199,6 +199,14 @@ def test_what_is_wrong_with_the_call_is_said_at_once(host: Host) -> None:
     host.say("run", "--cluster", "eu", status=2)
     host.say("run", "--once", "--cluster", "eu1", status=2)
     assert "did you mean `eu`?" in host.err
+    host.say("run", "--once", "--cluster", "eu", "--push-to", "http://user:hunter2@gateway", status=2)
+    assert "BACKSTAY_PUSH_TO" in host.err
+    assert "hunter2" not in host.err
+
+
+def test_metrics_that_cannot_be_sent_are_a_warning_and_the_points_are_made(host: Host) -> None:
+    said = host.once("--push-to", "http://127.0.0.1:1", "--metrics-file", host.root / "absent" / "x.prom", status=3)
+    assert (said["exit_status"], [bool(each["point"]) for each in said["copies"]]) == (0, [True] * 3)
 
 
 def test_keys_beside_the_state_sign_where_the_state_is_lost(host: Host) -> None:

@@ -83,7 +83,9 @@ _KEY_PREFIX = "BACKSTAY-SIGNING-KEY-"
 @click.option(
     "--metrics-file", type=click.Path(path_type=Path), metavar="FILE", help="Replaced at every run, for node_exporter."
 )
-@click.option("--push-to", default="", metavar="URL", help="A Pushgateway that gets the metrics.")
+@click.option(
+    "--push-to", default="", metavar="URL", help="A Pushgateway that gets the metrics; also BACKSTAY_PUSH_TO."
+)
 @click.option("--etcd", type=click.Path(path_type=Path), metavar="FILE", help="The etcd of a maintainer's drill.")
 @click.option(
     "--scale", type=click.FloatRange(1), default=1.0, hidden=True, help="For demonstrations: time goes faster."
@@ -115,6 +117,7 @@ def command(
     """
     if not once:
         raise errors.USAGE.error("say --once", why="there is no `run` yet that stays", next_step="let a timer start it")
+    push_to = _gateway(push_to, access.environment)
     file = chosen_file(access.config)
     configuration = load(file)
     configured = named_cluster(configuration, cluster, file)
@@ -175,6 +178,17 @@ def _opener(
         )
 
     return opened
+
+
+def _gateway(said: str, environment: Mapping[str, str]) -> str:
+    if "@" in said:
+        raise errors.USAGE.error(
+            "the address of the Pushgateway holds a user",
+            where="--push-to",
+            why="every user of this host sees the arguments of a process",
+            next_step="set BACKSTAY_PUSH_TO instead",
+        )
+    return said or environment.get("BACKSTAY_PUSH_TO", "")
 
 
 def _signing_keys(files: Sequence[Path], environment: Mapping[str, str]) -> tuple[SigningKey, ...]:
@@ -312,7 +326,8 @@ def agent_text(report: AgentReport) -> str:
     following = f"next run {report.next_start:%Y-%m-%d %H:%M:%S} UTC"
     if not report.due:
         return f"{report.cluster}: nothing is due; {following}"
-    lines = [f"{report.cluster}: {len(report.due)} copies were due; {following}"]
+    were_due = "one copy was due" if len(report.due) == 1 else f"{len(report.due)} copies were due"
+    lines = [f"{report.cluster}: {were_due}; {following}"]
     if report.source_failure is not None:
         lines.append(f"  the cluster could not be read: {report.source_failure}")
     for each in report.outcomes:

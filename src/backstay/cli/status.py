@@ -126,10 +126,7 @@ def _of_repository(location: str, cluster: str, access: Access, reporting: Repor
     place = CopyPlace("", "", object_store=False, plain=False)
     found = []
     for name in sorted({each.cluster for each in heads.newest}):
-        own = Heads(
-            tuple(each for each in heads.newest if each.cluster == name),
-            sum(each.sequence for each in heads.newest if each.cluster == name),
-        )
+        own = Heads(tuple(each for each in heads.newest if each.cluster == name))
         standing = CopyStanding(location, "repository", location, place, look_of(own, facts, now))
         found.append(judge(name, None, [standing], now))
     return found
@@ -187,7 +184,6 @@ def _copy_plain(copy: CopyStanding) -> dict[str, Plain]:
         return said
     return {
         **said,
-        "points": look.points,
         "point": look.point or None,
         "newest": None if look.newest is None else time_plain(look.newest),
         "verified": verified_plain(look.verified),
@@ -214,9 +210,7 @@ def as_text(standing: Standing) -> str:
         following = "as soon as it is started" if standing.next_start is None else time_plain(standing.next_start)
         rows.append(("Next run", following))
         rows.append(("Missing", "; ".join(standing.missing) or "nothing of 3-2-1"))
-    table = columns(
-        ("COPY", "FORM", "SITE", "POINTS", "NEWEST", "VERIFIED"), [_copy_row(each) for each in standing.copies]
-    )
+    table = columns(("COPY", "FORM", "SITE", "NEWEST", "VERIFIED"), [_copy_row(each) for each in standing.copies])
     found = findings_table(standing.findings)
     return "\n\n".join(filter(None, (pairs(rows), table, found)))
 
@@ -229,10 +223,10 @@ def verified_text(verified: Verified) -> str:
 def _copy_row(copy: CopyStanding) -> Sequence[object]:
     look = copy.look
     if look is None:
-        return (copy.name, copy.form, copy.place.site or "-", "?", "does not answer", "?")
+        return (copy.name, copy.form, copy.place.site or "-", "does not answer", "?")
     newest = "-" if look.newest is None else time_plain(look.newest)
     verified = "never" if look.verified is None else verified_text(look.verified)
-    return (copy.name, copy.form, copy.place.site or "-", look.points, newest, verified)
+    return (copy.name, copy.form, copy.place.site or "-", newest, verified)
 
 
 def _against(is_now: timedelta | None, wanted: timedelta | None, nothing: str) -> str:

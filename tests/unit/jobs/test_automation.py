@@ -64,7 +64,7 @@ class Shelf:
         return self.caring()
 
     def look(self, now: datetime) -> Look:
-        return Look(len(self.stored), "point", self.newest(now), None, None)
+        return Look("point", self.newest(now), None, None)
 
 
 def fails(kind: errors.ErrorKind) -> Callable[[], None]:

@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 PROMISE = promised("prod", "fra", BUILT_IN["critical"])
 VERIFIED = Verified("a-1", "intact", NOW - 60 * MINUTE, "backstay 1")
 REBUILT = Verified("a-1", "rebuilt", NOW - 60 * MINUTE, "backstay 1", 40.0)
-GOOD = Look(9, "a-9", NOW - 3 * MINUTE, VERIFIED, REBUILT)
+GOOD = Look("a-9", NOW - 3 * MINUTE, VERIFIED, REBUILT)
 PLACES = {
     "near": CopyPlace("storage", "fra", object_store=False, plain=False),
     "far": CopyPlace("s3", "ams", object_store=True, plain=False),
@@ -58,7 +58,7 @@ FORGED = errors.SIGNATURE_WRONG.error("it is forged")
         (DOWN, "copy-unreachable", ExitStatus.WARNINGS),
         (FORGED, "copy-tampered", ExitStatus.TAMPERED),
         (replace(GOOD, newest=NOW - 30 * MINUTE), "copy-behind", ExitStatus.WARNINGS),
-        (replace(GOOD, newest=None, points=0), "copy-behind", ExitStatus.WARNINGS),
+        (replace(GOOD, newest=None), "copy-behind", ExitStatus.WARNINGS),
         (replace(GOOD, verified=None), "verification-old", ExitStatus.WARNINGS),
         (
             replace(GOOD, verified=replace(VERIFIED, time=NOW - timedelta(days=31))),
@@ -97,7 +97,7 @@ def test_a_restore_that_takes_too_long_is_a_breach_and_a_newer_proof_counts() ->
 
 
 def test_nothing_saved_and_nobody_there() -> None:
-    nothing = Look(0, "", None, None, None)
+    nothing = Look("", None, None, None)
     empty = standing(near=nothing, far=nothing, files=nothing)
     assert "nothing-saved" in codes(empty)
     assert (empty.exit_status, empty.lost_now) == (ExitStatus.NOT_RESTORABLE, None)

@@ -57,13 +57,12 @@ class Care:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is at a place. `newest` is the time of the newest point; `points` how many there are.
+    """What is at a place. `newest` is the time of the newest point, `point` its id or name.
 
     `verified` is the best that is known of the newest point about which anything is known, `rebuilt` the newest proof that a
     whole restore works; `failed` is a point that did not reach the level that was tried last.
     """
 
-    points: int
     point: str
     newest: datetime | None
     verified: Verified | None

@@ -67,9 +67,9 @@ def _outcome(job: Callable[[], Result]) -> Result | errors.BackstayError:
     except errors.BackstayError as problem:
         return problem
     except Exception as defect:  # One place's defect must not cost the others their point.
-        problem = errors.UNEXPECTED.error(f"{type(defect).__name__}: {defect}")
-        problem.__cause__ = defect
-        return problem
+        unexpected = errors.UNEXPECTED.error(f"{type(defect).__name__}: {defect}")
+        unexpected.__cause__ = defect
+        return unexpected
 
 
 def _late(name: str, seconds: float) -> errors.BackstayError:

@@ -12,15 +12,15 @@ from backstay.repository import names
 from backstay.repository.manifest import BACKUP, Manifest, decode_manifest
 from backstay.repository.repository import Repository, sha256_text
 
-_LOOKED_AT = 20
+_LOOKED_AT = 1000
+"""Maintenance stands in the same chain: so much of it in a row, where no backup was made for months."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The newest point of each lineage of a cluster, oldest first; `points` counts all manifests of these lineages."""
+    """The newest point of each lineage of a cluster, oldest first."""
 
     newest: tuple[Manifest, ...]
-    points: int
 
     @property
     def lineages(self) -> frozenset[str]:
@@ -34,13 +34,12 @@ def read_heads(repository: Repository, cluster: str = "") -> Heads:
     for blob in repository.store.list(names.MANIFESTS):
         if place := names.manifest_place(blob.name):
             highest[place[0]] = max(highest.get(place[0], 0), place[1])
-    found, count = [], 0
+    found = []
     for lineage, number in sorted(highest.items()):
         head = _newest_point(repository, lineage, number)
         if head is not None and cluster in ("", head.cluster):
             found.append(head)
-            count += number
-    return Heads(tuple(sorted(found, key=lambda each: each.time)), count)
+    return Heads(tuple(sorted(found, key=lambda each: each.time)))
 
 
 def read_point(repository: Repository, lineage: str, sequence: int) -> Manifest:

@@ -107,11 +107,11 @@ class OpenPlainCopy:
     def look(self, now: datetime) -> Look:
         whole = sorted(self._whole(), key=lambda each: each[1])
         if not whole:
-            return Look(0, "", None, None, None)
+            return Look("", None, None, None)
         name, saved = whole[-1]
         # A record is written after its backup was read back: it dates that.
         verified = Verified(name, INTACT, saved, ENGINE)
-        return Look(len(whole), name, self.newest(now), verified, None)
+        return Look(name, self.newest(now), verified, None)
 
     def _whole(self) -> list[tuple[str, datetime]]:
         """The backups with a record, which is the sign that they arrived."""

@@ -237,7 +237,6 @@ def look_of(heads: Heads, facts: Sequence[Fact], now: datetime) -> Look:
         both for both in last_tried.values() if rank(both[1].level) < rank(both[1].wanted) and both[1].wanted != DRILLED
     ]
     return Look(
-        heads.points,
         heads.newest[-1].id if heads.newest else "",
         _newest_time(heads, now),
         newest_of(good),
