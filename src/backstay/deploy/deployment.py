@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
-_LONGEST_NAME = 40
+_LONGEST_NAME = 30
 """A CronJob's name may have 52 characters; its Secret and ConfigMap add to it."""
 
 
@@ -34,9 +35,11 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """What its objects and units are called."""
-        plain = _NOT_IN_A_NAME.sub("-", self.cluster.lower()).strip("-")
-        return f"backstay-{plain[:_LONGEST_NAME].strip('-')}"
+        """What its objects and units are called; clusters of different names never share one."""
+        plain = _NOT_IN_A_NAME.sub("-", self.cluster.lower())[:_LONGEST_NAME].strip("-")
+        if plain != self.cluster:
+            plain += f"-{hashlib.sha256(self.cluster.encode()).hexdigest()[:6]}"
+        return f"backstay-{plain}"
 
     @property
     def variables(self) -> tuple[str, ...]:

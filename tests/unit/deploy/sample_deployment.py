@@ -15,8 +15,8 @@ PKI = PurePosixPath("/etc/kubernetes/pki/etcd")
 def deployment(**changes: Any) -> Deployment:
     """Of a cluster of tier critical with a copy on the host and one in S3."""
     usual = Deployment(
-        cluster="Payments.fra",
-        configuration='[clusters."Payments.fra"]\n',
+        cluster="payments-fra",
+        configuration="[clusters.payments-fra]\n",
         minutes=1,
         longest=timedelta(minutes=15),
         state=PurePosixPath("/var/lib/backstay"),

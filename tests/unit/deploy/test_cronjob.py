@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_a_failure_is_a_failure_and_two_never_run_at_once() -> None:
 
 def test_no_shell_is_needed() -> None:
     command = command_of(deployment(), WISH)
-    assert command[:5] == ["backstay", "run", "--once", "--cluster", "Payments.fra"]
+    assert command[:5] == ["backstay", "run", "--once", "--cluster", "payments-fra"]
     assert command[1] in {entry.path for entry in TABLE}
     assert not any(word in ("sh", "-c", "bash") or ";" in word for word in command)
 
@@ -100,6 +101,8 @@ def test_another_namespace_is_made_and_may_use_the_host() -> None:
     assert {each["metadata"]["namespace"] for each in objects[1:]} == {"backups"}
 
 
-def test_names_are_names_of_kubernetes() -> None:
-    assert deployment().name == "backstay-payments-fra"
-    assert len(deployment(cluster="a" * 63).name) <= 49
+def test_names_are_names_of_kubernetes_and_never_shared() -> None:
+    assert deployment(cluster="payments-fra").name == "backstay-payments-fra"
+    names = {deployment(cluster=cluster).name for cluster in ("a.b", "a-b", "A-b", "a_b", "x" * 63, "x" * 62)}
+    assert len(names) == 6
+    assert all(re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) and len(name) <= 52 for name in names)

@@ -131,6 +131,10 @@ def _heading(deployment: Deployment, wish: ClusterWish) -> str:
             f"Each repository must trust the key of the node: run `backstay init REPO --state-dir {deployment.state}` there, or",
             "`backstay admit`; or give one key to every node with --signing-key-secret.",
         ]
+    if "sftp" in deployment.credentials:
+        lines.append(
+            "The image of `make image` has no SFTP: add backstay's extra `sftp` to it, or let systemd run this."
+        )
     if not wish.node:
         lines.append("With several control-plane nodes say --node: on another node the first backup is a base again.")
     lines.append(f"Try it at once:  kubectl create job {where} --from=cronjob/{deployment.name} {deployment.name}-now")
