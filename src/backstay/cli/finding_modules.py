@@ -38,6 +38,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.jobs.automation.plain_copy",
     "backstay.jobs.automation.standing",
     "backstay.jobs.backup.run",
+    "backstay.jobs.companions.collecting",
     "backstay.jobs.points.drill",
     "backstay.jobs.points.verify",
 )

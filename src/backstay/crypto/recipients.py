@@ -99,6 +99,15 @@ class AgeRecipients:
                 raise noted.failure from None
             raise errors.ENCRYPTION_FAILED.error("cannot encrypt with age", why=str(problem)) from problem
 
+    def encrypt_bytes(self, content: bytes) -> bytes:
+        """A small content as an age file. Raises `ENCRYPTION_FAILED`."""
+        import pyrage
+
+        try:
+            return bytes(pyrage.encrypt(content, list(self.keys)))
+        except pyrage.EncryptError as problem:
+            raise errors.ENCRYPTION_FAILED.error("cannot encrypt with age", why=str(problem)) from problem
+
 
 class _Noting:
     """Both ends of an encryption. pyrage keeps the text of what they raise only, and a full disk must stay one."""

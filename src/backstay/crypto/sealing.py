@@ -68,6 +68,7 @@ class ObjectClass(IntEnum):
     ENTRIES = 5
     MERGED = 6
     MANIFEST = 7
+    COMPANIONS = 8
 
     @property
     def label(self) -> str:

@@ -118,10 +118,14 @@ class AgeIdentity:
         return str(self._key().to_public())
 
     def unwrap(self, slot: bytes, context: SlotContext) -> bytes | None:
+        return self.decrypt(slot)
+
+    def decrypt(self, sealed: bytes) -> bytes | None:
+        """What an age file holds; None when it is for somebody else or is damaged."""
         import pyrage
 
         try:
-            return bytes(pyrage.decrypt(slot, [self._key()]))
+            return bytes(pyrage.decrypt(sealed, [self._key()]))
         except pyrage.DecryptError:
             return None
 

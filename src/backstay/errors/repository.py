@@ -162,3 +162,24 @@ COPY_DIVERGED = declare(
     "nothing was copied.",
     "find out which of the two is the right one; copy to an empty place, or in the other direction",
 )
+COMPANIONS_SEALED = declare(
+    "companions-sealed",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The companions of this backup are sealed to recipients of their own, and no identity that was given is one of theirs.",
+    "give the identity that `backup --companion-recipient` named; `backstay show` lists the recipients",
+)
+COMPANIONS_MISSING = declare(
+    "companions-missing",
+    ExitStatus.NOT_RESTORABLE,
+    Side.YOU,
+    "The backup has no companions: it was made without --with-companions.",
+    "look for another point with `backstay show`, or for a copy of the files elsewhere",
+)
+COMPANION_UNREADABLE = declare(
+    "companion-unreadable",
+    ExitStatus.USAGE,
+    Side.YOU,
+    "A companion that was asked for is not there, cannot be read, or is too large to be one.",
+    "run it where the files are, as a user who may read them; name a layout (kubeadm, k3s, rke2) or paths that exist",
+)

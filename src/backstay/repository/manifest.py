@@ -225,8 +225,12 @@ def decode_manifest(data: bytes, lineage: str, sequence: int, repository: str, s
         parent.finish()
     fields.finish()
     kinds = [run.kind for run in manifest.runs]
+    if kinds[-1:] == [ObjectClass.COMPANIONS]:
+        kinds.pop()
     if manifest.kind == BACKUP and (kinds[:1] != [ObjectClass.BASE] or kinds[-1:] != [ObjectClass.ENTRIES]):
         raise damaged(where, "its runs do not begin with a base and end with the entries")
+    if ObjectClass.COMPANIONS in kinds:
+        raise damaged(where, "its companions are not its last run")
     return manifest
 
 

@@ -29,7 +29,8 @@ _MANIFEST = re.compile(rf"manifests/({LINEAGE})/([0-9]{{16}})")
 _TRUST = re.compile(r"trust/([0-9]{16})")
 _SLOT = re.compile(r"keys/([0-9]{8})-([0-9a-f]{16})/([0-9a-f]{16})\.([a-z0-9-]{1,32})")
 _RUN = re.compile(
-    rf"runs/({LINEAGE})/(base|state|history|log|entries|merged)/[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}}/[0-9a-f]{{16}}-({SHA256})"
+    rf"runs/({LINEAGE})/(base|state|history|log|entries|merged|companions)/[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}}/"
+    rf"[0-9a-f]{{16}}-({SHA256})"
 )
 RUN = _RUN.pattern
 

@@ -17,6 +17,7 @@ from backstay.crypto.sealing import SALT_SIZE, EpochKey, ObjectClass
 from backstay.crypto.signing import SigningKey
 from backstay.repository import names
 from backstay.repository.commit import commit, put_slots, require_runs, require_seen
+from backstay.repository.companions import CompanionsDraft
 from backstay.repository.manifest import (
     BACKUP,
     FileFacts,
@@ -64,6 +65,7 @@ class BackupDraft:
     hash_kv: HashFacts
     source: Mapping[str, str]
     tags: tuple[str, ...] = ()
+    companions: CompanionsDraft | None = None
     lineage: str = ""
     """Where to go on when nothing is remembered; the newest lineage of the cluster if it is empty."""
 
@@ -243,7 +245,8 @@ class _Pass:
         entries = self._put(ObjectClass.ENTRIES, lineage, written)
         # Histories that end at or below the compact revision hold nothing that this or any later point needs.
         histories = tuple(each for each in histories if each.end > source.compact_revision)
-        runs = (base, *chain, *(each.run for each in histories), entries)
+        companions = self._companions(draft.companions, lineage, base.name)
+        runs = (base, *chain, *(each.run for each in histories), entries, *companions)
         require_runs(repository.store, runs)
         facts = PointFacts(
             revision=source.revision,
@@ -293,6 +296,24 @@ class _Pass:
             self._classification.index,
         )
         return CommittedPoint(manifest, facts, memory, self._new_bytes, reason)
+
+    def _companions(self, draft: CompanionsDraft | None, lineage: str, base: str) -> tuple[RunReference, ...]:
+        """The run of the companions, an old one if nothing has changed; none where none are wanted."""
+        if draft is None:
+            return ()
+        old = draft.reusable(base)
+        if old is not None and any(each.size == old.size for each in self._repository.store.list(old.name)):
+            return (old,)
+        writer = self._writer
+        written = write_entries(
+            draft.wanted.entries(),
+            RunFacts(ObjectClass.COMPANIONS, lineage, 0, self._source.revision),
+            repository=self._repository.id,
+            epoch=writer.epoch,
+            salt=writer.entropy(SALT_SIZE),
+            spill=writer.spill,
+        )
+        return (self._put(ObjectClass.COMPANIONS, lineage, written),)
 
     def _put_slots(self) -> None:
         # Before the runs: a run whose key nobody has would be worth nothing.

@@ -29,13 +29,16 @@ from backstay.cli.reporting import Reporting
 from backstay.cli.repository.named import configured_cluster, connection_to
 from backstay.cli.repository.opened import Access, opened_repository, repository_options, state_of
 from backstay.cli.repository.rendering import point_plain, point_rows
+from backstay.cli.repository.restore_companions import companion_plain
 from backstay.cli.settings import ConnectionSettings
 from backstay.clock import SystemClock
 from backstay.errors import ExitStatus
+from backstay.findings import Finding
 from backstay.formats.hashkv import HashKV
 from backstay.jobs.backup import run as backing_up
 from backstay.jobs.backup.computing import Computing
 from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
+from backstay.repository.companions import CompanionSet, companion_recipients
 from backstay.repository.retention.holds import LONGEST_REASON, put_hold
 from backstay.repository.tags import require_tag
 from backstay.snapshot.opened import OpenedStore, open_directory, open_file
@@ -51,6 +54,7 @@ USUAL_CLUSTER = "etcd"
     backstay backup /mnt/backups
     backstay backup s3://bucket/etcd --from backup.db --cluster prod-1
     backstay backup /mnt/backups --tag before-upgrade --hold --reason "until 3.7 runs"
+    backstay backup /mnt/backups --with-companions kubeadm --companion-recipient age1...
     backstay backup /mnt/backups --dry-run
     """
 )
@@ -68,6 +72,20 @@ USUAL_CLUSTER = "etcd"
 @click.option("--tag", multiple=True, metavar="TEXT", help="A word to find the point by; may be repeated.")
 @click.option("--hold", is_flag=True, help="Keep the point, whatever retention says, until `backstay hold remove`.")
 @click.option("--reason", default="", metavar="TEXT", help="Why it is held; the tags, if nothing is said.")
+@click.option(
+    "--with-companions",
+    "companions",
+    multiple=True,
+    metavar="LAYOUT|PATH",
+    help="Store the files of kubeadm, k3s or rke2, or of a path of this host, with it; may be repeated.",
+)
+@click.option(
+    "--companion-recipient",
+    "companion_recipients",
+    multiple=True,
+    metavar="AGE1...",
+    help="Who alone can read the companions' contents; may be repeated.",
+)
 @click.option("--scratch", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For the snapshot.")
 @click.argument("repository", metavar="REPO")
 def command(
@@ -78,6 +96,8 @@ def command(
     tag: tuple[str, ...],
     hold: bool,
     reason: str,
+    companions: tuple[str, ...],
+    companion_recipients: tuple[str, ...],
     scratch: Path | None,
     dry_run: bool,
     connection: ConnectionSettings,
@@ -89,11 +109,18 @@ def command(
 
     The source is verified first, and a damaged one is refused. What this host remembers of its last point is in
     --state-dir; without it everything is stored anew. No identity is needed. Exits with 3 when the point is there and
-    something is worth knowing: a recipient that is a key service did not answer.
+    something is worth knowing: a recipient that is a key service did not answer, or a companion could not be read.
+
+    --with-companions stores what a restore of the control plane needs beside etcd's data: certificates, static manifests, the
+    EncryptionConfiguration, kubeconfigs, tokens. They are sealed like all else; with --companion-recipient their contents once
+    more, so that who can restore the data does not hold the keys of the cluster.
     """
     for word in tag:
         require_tag(word)
     why = _reason(hold, reason, tag)
+    with_it, left_out = _companions(companions, companion_recipients, access)
+    for finding in left_out:
+        reporting.warn(str(finding))
     clock = SystemClock()
     configured = configured_cluster(access.named, cluster)
     if configured is not None:
@@ -110,11 +137,13 @@ def command(
             state.pin(opened.description.root)
             beside = None if dry_run else computing.begin
             with _opened_source(source, connection, place, progress, reporting, beside) as (store, described, proven):
-                wish = BackupWish(cluster or USUAL_CLUSTER, described, tag)
+                wish = BackupWish(cluster or USUAL_CLUSTER, described, tag, companions=with_it)
                 if dry_run:
                     planned = backing_up.plan(store, wish, state, clock=clock, progress=progress)
                     progress.finish()
-                    show(_plan_data(planned), output, lambda: _plan_text(planned))
+                    files = [] if with_it is None else [each.listed for each in with_it.files]
+                    data = {**_plan_data(planned), "companions": [companion_plain(each) for each in files]}
+                    show(data, output, lambda: _plan_text(planned, len(files)))
                     return ExitStatus.OK
                 report = backing_up.run(
                     opened, store, wish, state,
@@ -129,7 +158,21 @@ def command(
     for each in missing:
         reporting.warn(str(each))
     show({**as_data(report), "held": bool(why)}, output, lambda: as_text(report) + (f"\n\nHeld: {why}" if why else ""))
-    return ExitStatus.WARNINGS if missing else ExitStatus.OK
+    return ExitStatus.WARNINGS if missing or left_out else ExitStatus.OK
+
+
+def _companions(
+    wanted: tuple[str, ...], recipients: tuple[str, ...], access: Access
+) -> tuple[CompanionSet | None, tuple[Finding, ...]]:
+    """The files to store with the point, and what of them could not be read. Raises `USAGE`, `COMPANION_UNREADABLE`."""
+    if not wanted:
+        if recipients:
+            raise errors.USAGE.error("--companion-recipient goes with --with-companions", where="--companion-recipient")
+        return None, ()
+    from backstay.jobs.companions.collecting import collect
+
+    companion_recipients(recipients)  # refused before anything is read
+    return collect(host_root(access.environment), wanted, recipients)
 
 
 def _reason(hold: bool, reason: str, tags: tuple[str, ...]) -> str:
@@ -212,12 +255,13 @@ def _plan_data(plan: BackupPlan) -> dict[str, Plain]:
     }
 
 
-def _plan_text(plan: BackupPlan) -> str:
+def _plan_text(plan: BackupPlan, companions: int) -> str:
     what = f"a base, because {plan.base_reason}" if plan.base_reason else f"{plan.new_revisions} new revisions"
     return pairs(
         [
             ("Would back up", f"{plan.cluster} at revision {plan.revision}"),
             ("Keys", f"{plan.keys} in {plan.records} records"),
             ("Would store", what),
+            *((("Companions", f"{companions} files"),) if companions else ()),
         ]
     )

@@ -23,6 +23,7 @@ from backstay.cli.repository.opened import (
     repository_options,
 )
 from backstay.cli.repository.rendering import point_plain, point_rows
+from backstay.cli.repository.restore_companions import CompanionsRestore
 from backstay.cli.repository.restore_directory import DirectoryOptions, directory_options
 from backstay.cli.repository.restore_plan import RestoreOutlook
 from backstay.clock import SystemClock
@@ -42,6 +43,8 @@ from backstay.values import size_text
     backstay restore /mnt/backups --to restored.db --at before-delete:/registry/namespaces/shop -i operator.key
     # what it would bring, how long it would take, and what no backup holds
     backstay restore /mnt/backups --plan --identity operator.key
+    # the certificates, manifests and tokens that were stored with it
+    backstay restore /mnt/backups --companions brought-back/ --identity operator.key
     # all members of a new cluster, a directory for each
     backstay restore /mnt/backups --to new/ --all-members --initial-cluster a=http://h1:2380,b=http://h2:2380 -i operator.key
     """
@@ -54,6 +57,12 @@ from backstay.values import size_text
 @click.option(
     "--plan", "only_plan", is_flag=True, help="Look ahead: time, what Kubernetes will see, what etcd cannot hold."
 )
+@click.option(
+    "--companions",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also, or only, bring the companions, to a new DIR.",
+)
 @at_option
 @cluster_option
 @directory_options
@@ -62,6 +71,7 @@ def command(
     *,
     repository: str,
     target: str,
+    companions: Path | None,
     at: str,
     cluster: str,
     directory: DirectoryOptions,
@@ -78,10 +88,13 @@ def command(
     exactly: the nearest points are named. In a data directory of Kubernetes' keys the revision is raised, so that whoever
     watches begins anew.
 
+    --companions DIR brings the files that `backup --with-companions` stored, each at its path below DIR, with its mode and, for
+    root, its owner. It never writes to where they came from.
+
     --plan reads the keys of the point and writes nothing: objects by resource and namespace, minutes, every volume with
     its handle, and what no backup of an etcd holds.
     """
-    if not target and not only_plan:
+    if not target and not only_plan and companions is None:
         raise errors.USAGE.error(
             "where to restore to is missing", where="--to", next_step="give --to FILE or --to DIR/"
         )
@@ -100,16 +113,32 @@ def command(
                 progress.finish()
                 show(outlook.as_data(target), output, lambda: outlook.as_text(target))
                 return
+            beside = None if companions is None else CompanionsRestore(point, companions, access)
+            if beside is not None and not target:
+                if not dry_run:
+                    beside.run()
+                show({"companions": beside.as_data()}, output, beside.as_text)
+                return
             plan = plan_restore(point, Path(target), directory=wish, revision=chosen.revision)
             if dry_run:
-                show(_plan_data(plan), output, lambda: _plan_text(plan))
+                show({**_plan_data(plan), **_data(beside)}, output, lambda: _plan_text(plan) + _text(beside))
                 return
             restored = restore(
                 point, plan, disk=LocalDisk(), clock=SystemClock(), entropy=os.urandom, progress=progress
             )
+            if beside is not None:
+                beside.run()
     finally:
         progress.finish()
-    show(as_data(restored), output, lambda: as_text(restored))
+    show({**as_data(restored), **_data(beside)}, output, lambda: as_text(restored) + _text(beside))
+
+
+def _data(beside: CompanionsRestore | None) -> dict[str, Plain]:
+    return {} if beside is None else {"companions": beside.as_data()}
+
+
+def _text(beside: CompanionsRestore | None) -> str:
+    return "" if beside is None else f"\n\n{beside.as_text()}"
 
 
 def as_data(restored: RestoredPoint) -> dict[str, Plain]:

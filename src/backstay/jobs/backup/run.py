@@ -19,11 +19,13 @@ from pathlib import Path
 
 from backstay import errors
 from backstay.clock import Clock
+from backstay.crypto.sealing import ObjectClass
 from backstay.findings import Finding, Severity, declare
 from backstay.formats.hashkv import CURRENT_RULE, HashKV
 from backstay.jobs.backup.computing import Computing, compute
 from backstay.jobs.backup.state import WriterState
 from backstay.repository import names
+from backstay.repository.companions import CompanionsDraft, CompanionSet, StoredCompanions
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
 from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
@@ -52,6 +54,7 @@ class BackupWish:
     source: Mapping[str, str]
     tags: tuple[str, ...] = ()
     rule: BaseRule = field(default_factory=BaseRule)
+    companions: CompanionSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +157,17 @@ def run(
             hash_kv,
             wish.source,
             wish.tags,
+            None if wish.companions is None else CompanionsDraft(wish.companions, state.companions(wish.cluster)),
         ),
         state.memory(wish.cluster),
         Writer(key, state.epoch(repository, now, entropy), now, entropy, spill, progress, wish.rule),
     )
     state.see(committed.manifest)
     state.remember(committed.memory)
+    for run in committed.manifest.of_kind(ObjectClass.COMPANIONS):
+        if wish.companions is not None:
+            stored = StoredCompanions(wish.companions.digest, committed.memory.base.name, run)
+            state.remember_companions(wish.cluster, stored, entropy)
     return _report(committed, clock.monotonic() - began, (*found, *_missing_slots(repository, committed.manifest)))
 
 

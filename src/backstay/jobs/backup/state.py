@@ -5,6 +5,7 @@
     STATE/<repository>/signing.key.next                         the one that takes its place once the repository trusts it
     STATE/<repository>/epoch-<epoch>                            today's epoch key: trust number, key in hex
     STATE/<repository>/point-<cluster>-<lineage>-<sequence>     the memory of the last point (repository.memory)
+    STATE/<repository>/companions-<cluster>-<random>            the companions stored last: their digest, the base, the run
     STATE/<repository>/seen-<lineage>-<sequence>                SHA-256 of the newest manifest that was seen of a lineage
 
 Nothing is overwritten: a new file is written whole, then older ones are removed; the newest counts. Without the directory
@@ -20,12 +21,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backstay import errors
-from backstay.crypto.sealing import EpochId, EpochKey
+from backstay.crypto.sealing import EpochId, EpochKey, ObjectClass
 from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.durable import Disk, write_durable
 from backstay.repository import names
 from backstay.repository.commit import require_seen
-from backstay.repository.manifest import Manifest
+from backstay.repository.companions import StoredCompanions
+from backstay.repository.manifest import Manifest, RunReference
 from backstay.repository.memory import WriterMemory, decode_memory, encode_memory
 from backstay.repository.repository import Entropy, Repository, new_epoch
 
@@ -143,6 +145,27 @@ class WriterState:
         if path in before:
             return
         write_durable(self._disk, path, encode_memory(memory))
+        for old in before:
+            self._remove(old)
+
+    def companions(self, cluster: str) -> StoredCompanions | None:
+        """The companions that this host stored last; None when that is not known: then they are stored anew."""
+        for path in self._files(re.compile(rf"companions-{re.escape(cluster)}-[0-9a-f]{{16}}")):
+            words = (self._read(path) or b"").decode("ascii", "replace").split()
+            if len(words) == 4 and words[3].isdigit():
+                return StoredCompanions(
+                    words[0], words[1], RunReference(ObjectClass.COMPANIONS, words[2], int(words[3]))
+                )
+        return None
+
+    def remember_companions(self, cluster: str, stored: StoredCompanions, entropy: Entropy) -> None:
+        """Remember what was stored, and forget what was before."""
+        if self.companions(cluster) == stored:
+            return
+        self._make()
+        before = self._files(re.compile(rf"companions-{re.escape(cluster)}-[0-9a-f]{{16}}"))
+        content = f"{stored.digest} {stored.base} {stored.run.name} {stored.run.size}\n".encode()
+        write_durable(self._disk, self._directory / f"companions-{cluster}-{entropy(8).hex()}", content)
         for old in before:
             self._remove(old)
 
