@@ -50,6 +50,7 @@ soak: peers ## the long tests: minutes to hours
 bench: peers ## measure, side by side with etcd's own tools
 	@$(RUN) -m bench
 	@$(RUN) -m bench.server
+	@$(RUN) -m bench.repository
 
 image: environment ## an OCI image layout in build/image, without a container engine (IMAGE_ARGS='--root DIR': only the files)
 	@$(RUN) -m tools.image $(IMAGE_ARGS)
