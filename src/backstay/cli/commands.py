@@ -92,6 +92,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.repository.tag",
     ),
     Entry(
+        "estimate",
+        Section.BACKUPS,
+        "Say what backups of a cluster will store and cost",
+        "backstay.cli.repository.estimate",
+    ),
+    Entry(
         "import",
         Section.BACKUPS,
         "Take dated backup files over into a repository",
@@ -266,6 +272,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.hashkv",
     ),
     Entry(
+        "kube get",
+        Section.KUBERNETES,
+        "Show objects of any source as kubectl get does",
+        "backstay.cli.kube.get",
+    ),
+    Entry(
         "kube dump",
         Section.KUBERNETES,
         "Print every object as one line of JSON",
@@ -276,6 +288,18 @@ TABLE: tuple[Entry, ...] = (
         Section.KUBERNETES,
         "Say what differs between two states of a cluster",
         "backstay.cli.kube.diff",
+    ),
+    Entry(
+        "kube export",
+        Section.KUBERNETES,
+        "Write objects as YAML that `kubectl apply` takes",
+        "backstay.cli.kube.export",
+    ),
+    Entry(
+        "kube lost",
+        Section.KUBERNETES,
+        "Say what is gone or changed, and which volumes with it",
+        "backstay.cli.kube.lost",
     ),
     Entry(
         "snapshot restore",

@@ -32,6 +32,13 @@ OBJECT_NOT_FOUND = declare(
     "There is no such Kubernetes object at that revision.",
     "list what is there with `backstay kube get SOURCE KIND -A`",
 )
+OBJECT_UNREADABLE = declare(
+    "object-unreadable",
+    ExitStatus.KEY_OR_PERMISSION,
+    Side.YOU,
+    "The object is there, and its value cannot be decoded: it is encrypted at rest, damaged, or no object of Kubernetes.",
+    "give the API server's --encryption-config; `backstay get SOURCE KEY` shows the bytes",
+)
 RESOURCE_UNKNOWN = declare(
     "resource-unknown",
     ExitStatus.USAGE,

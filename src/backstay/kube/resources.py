@@ -150,7 +150,8 @@ class Resources:
 
     def find(self, text: str) -> Resource | None:
         """What a person means by `deploy`, `Deployment`, `deployments.apps` or `deployments.v1.apps`; None if nothing."""
-        wanted = text.lower()
+        # Both groups of events are served from one place.
+        wanted = text.lower().removesuffix(".events.k8s.io")
         found = self._by_name.get(wanted)
         if found is None and wanted.count(".") > 1:
             plural, _, group = wanted.split(".", 2)

@@ -14,6 +14,9 @@ from backstay.kube.printing.json_text import shortest_text
 from backstay.kube.printing.tabs import aligned, one_line
 from backstay.kube.values import JsonObject
 
+UNREADABLE = "$unreadable"
+"""Under this name an object that could not be decoded says why, in one word; its row then has no more than that."""
+
 
 class Section(NamedTuple):
     """The objects of one resource, and how they are shown."""
@@ -65,7 +68,7 @@ def _one(section: Section, options: Options, context: Context, *, with_namespace
         rows.append(
             [
                 *([text(item, "metadata", "namespace")] if with_namespace else []),
-                *(_shown(each, item, section, options, context) for each in columns),
+                *_cells(columns, item, section, options, context),
                 *(
                     text(labels, label, default="<none>" if part(labels, label) is None else "")
                     for label in options.label_columns
@@ -74,6 +77,18 @@ def _one(section: Section, options: Options, context: Context, *, with_namespace
             ]
         )
     return aligned(rows)
+
+
+def _cells(
+    columns: Sequence[Column], item: JsonObject, section: Section, options: Options, context: Context
+) -> list[str]:
+    why = text(item, UNREADABLE)
+    if not why:
+        return [_shown(each, item, section, options, context) for each in columns]
+    cells = [_shown(each, item, section, options, context) if each.is_name else "" for each in columns]
+    if "" in cells:
+        cells[cells.index("")] = f"<{why}>"
+    return cells
 
 
 def _shown(column: Column, item: JsonObject, section: Section, options: Options, context: Context) -> str:

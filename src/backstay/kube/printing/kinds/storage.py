@@ -72,9 +72,14 @@ def _is_bound(item: JsonObject) -> bool:
     return bool(text(item, "spec", "volumeName"))
 
 
+def _claim_phase(item: JsonObject, context: Context) -> str:
+    # A claim is stored without a phase at first; the API server takes it for pending.
+    return _phase(item, context) or "Pending"
+
+
 CLAIM = (
     NAME,
-    Column("Status", _phase),
+    Column("Status", _claim_phase),
     Column("Volume", at("spec", "volumeName")),
     Column("Capacity", lambda item, _: _quantity(item, "status", "capacity") if _is_bound(item) else ""),
     Column(
