@@ -1,4 +1,4 @@
-"""Manifests: a point, as one signed document (docs/formats/repository.md, 3).
+"""Manifests: a point, or a maintenance commit, as one signed document (docs/formats/repository.md, 3).
 
 What whoever reads the bucket may know stands in the open: lineage, sequence, time, names and sizes of runs. Revisions,
 digests, the source and the tags are in a sealed object inside, for those who can read the repository.
@@ -28,6 +28,7 @@ from backstay.crypto.sealing import (
 )
 from backstay.crypto.signing import SigningKey, parse_object, read_document, sign_document
 from backstay.repository import names
+from backstay.repository.changes import KINDS, Change, Merge, decode_change, encode_change
 from backstay.repository.compression import pack, unpack
 from backstay.repository.fields import Fields, head_of, open_document, time_text
 from backstay.repository.merging import CompactionRule
@@ -113,7 +114,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The public part of a manifest, and the sealed private one. `sha256` is of its bytes."""
+    """The public part of a manifest, and the sealed private one. `sha256` is of its bytes.
+
+    Exactly those that are no backup have a `change`; those have no private part.
+    """
 
     lineage: str
     sequence: int
@@ -128,6 +132,7 @@ class Manifest:
     sealed: bytes = field(repr=False)
     writer: str = ""
     sha256: str = field(default="", compare=False)
+    change: Change | None = None
 
     @property
     def id(self) -> str:
@@ -176,6 +181,7 @@ def open_facts(manifest: Manifest, repository: str, keys: Keys) -> PointFacts:
 def encode_manifest(manifest: Manifest, repository: str, key: SigningKey) -> bytes:
     """The document, signed by the writer."""
     parent = manifest.parent
+    change = {} if manifest.change is None else {"change": encode_change(manifest.change)}
     return sign_document(
         head_of("manifest", repository)
         | {
@@ -190,7 +196,8 @@ def encode_manifest(manifest: Manifest, repository: str, key: SigningKey) -> byt
             "runs": [{"class": run.kind.label, "name": run.name, "size": run.size} for run in manifest.runs],
             "slots": [{"name": slot.name, "size": slot.size, "sha256": slot.sha256} for slot in manifest.slots],
             "private": base64.b64encode(manifest.sealed).decode(),
-        },
+        }
+        | change,
         key,
     )
 
@@ -206,12 +213,15 @@ def decode_manifest(data: bytes, lineage: str, sequence: int, repository: str, s
     if fields.text("lineage", names.LINEAGE) != lineage or fields.number("sequence", 1) != sequence:
         raise errors.CHAIN_BROKEN.error(f"`{where}` is another manifest than its name says", where=where)
     parent = fields.optional_object("parent")
+    kind = fields.text("kind", "[a-z-]{1,40}")
+    if kind != BACKUP and kind not in KINDS.values():
+        raise errors.REPOSITORY_NEWER.error(f"cannot read `{where}`", where=where, why=f"it is of the kind `{kind}`")
     manifest = Manifest(
         lineage,
         sequence,
         fields.text("previous", f"({_HASH})?"),
         None if parent is None else Parent(parent.text("lineage", names.LINEAGE), parent.number("sequence", 1)),
-        fields.text("kind", "[a-z-]{1,40}"),
+        kind,
         fields.text("cluster", _CLUSTER),
         fields.time("time"),
         fields.number("trust", 1),
@@ -220,18 +230,32 @@ def decode_manifest(data: bytes, lineage: str, sequence: int, repository: str, s
         _base64(fields),
         document.key,
         sha256,
+        None if kind == BACKUP else decode_change(kind, sequence, fields.object("change")),
     )
     if parent is not None:
         parent.finish()
     fields.finish()
+    _check_runs(manifest)
+    return manifest
+
+
+def _check_runs(manifest: Manifest) -> None:
+    """Raise `OBJECT_DAMAGED` unless it names the runs that its kind has."""
+    where = manifest.where
     kinds = [run.kind for run in manifest.runs]
+    if manifest.change is not None:
+        merged = [row.run for row in manifest.change.rows] if isinstance(manifest.change, Merge) else []
+        if [run.name for run in manifest.runs] != merged or set(kinds) - {ObjectClass.MERGED}:
+            raise damaged(where, "it names other runs than it merged")
+        if manifest.sealed or manifest.parent is not None:
+            raise damaged(where, "it holds what only a point has")
+        return
     if kinds[-1:] == [ObjectClass.COMPANIONS]:
         kinds.pop()
-    if manifest.kind == BACKUP and (kinds[:1] != [ObjectClass.BASE] or kinds[-1:] != [ObjectClass.ENTRIES]):
+    if kinds[:1] != [ObjectClass.BASE] or kinds[-1:] != [ObjectClass.ENTRIES]:
         raise damaged(where, "its runs do not begin with a base and end with the entries")
     if ObjectClass.COMPANIONS in kinds:
         raise damaged(where, "its companions are not its last run")
-    return manifest
 
 
 def _run(fields: Fields) -> RunReference:

@@ -2,21 +2,33 @@
 
 Called by the backup job, which has proved the source sound and says what its file is. With the writer's memory of its
 last point, only newer records are written; without it, or when the source is not the continuation of that point, a base
-is. Nothing that is in the repository is read but public documents: the writer needs no identity.
+is. Nothing that is in the repository is read but public documents: the writer needs no identity. What maintenance did since
+the last point is read from them too: merged runs are gone on from, and where runs were swept a base is made.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from backstay import errors
 from backstay.crypto.sealing import SALT_SIZE, EpochKey, ObjectClass
 from backstay.crypto.signing import SigningKey
 from backstay.repository import names
-from backstay.repository.commit import commit, put_slots, require_runs, require_seen
+from backstay.repository.catalogue import head_number, read_catalogue
+from backstay.repository.changes import Sweep
+from backstay.repository.commit import (
+    OvertakenError,
+    commit,
+    put_slots,
+    read_following,
+    require_runs,
+    require_seen,
+)
 from backstay.repository.companions import CompanionsDraft
 from backstay.repository.manifest import (
     BACKUP,
@@ -34,9 +46,11 @@ from backstay.repository.repository import Entropy, Repository
 from backstay.repository.run.writer import RunFacts, WrittenRun, write_entries, write_records
 from backstay.repository.sorting import RecordSorter, by_key
 from backstay.repository.source import NEWEST, PUT, Classification, RecordSource
+from backstay.repository.standing import by_beginning, resolve, rows_of
 from backstay.telemetry import Progress
 
 _ADVANCE_BYTES = 1 << 20
+_TIMES_ANEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,45 +122,90 @@ def back_up(
     Raises `REPOSITORY_ROLLED_BACK`, `COMMIT_LOST`, `OBJECT_MISSING`, `OBJECT_DAMAGED` for what the store did to runs, and
     the store's own errors; then the point does not exist, or, if only the answer was lost, is whole.
     """
-    if memory is not None:
-        require_seen(repository, memory.lineage, memory.sequence, memory.head)
     if writer.epoch is not None:
         repository.hold_key(writer.epoch)
-    lineage = (
-        draft.lineage
-        if memory is None and draft.lineage
-        else _lineage(repository, draft.cluster, memory, writer.entropy)
-    )
-    reason, parent = "nothing is remembered of an earlier one", None
+    for _ in range(_TIMES_ANEW):
+        try:
+            return _back_up(repository, source, classification, draft, memory, writer)
+        except OvertakenError as problem:
+            why = str(problem)
+    raise errors.COMMIT_LOST.error("maintenance was faster every time", where=repository.store.location, why=why)
+
+
+def _back_up(
+    repository: Repository,
+    source: RecordSource,
+    classification: Classification,
+    draft: BackupDraft,
+    memory: WriterMemory | None,
+    writer: Writer,
+) -> CommittedPoint:
+    reason, parent, swept = "nothing is remembered of an earlier one", None, ""
+    lineage = draft.lineage if memory is None else memory.lineage
+    if not lineage:
+        lineage = _newest_lineage(repository, draft.cluster, writer.entropy)
     if memory is not None:
-        reason = writer.rule.reason(memory, writer.now) or _lost_run(repository, memory)
+        memory, swept = _caught_up(repository, memory)
+        reason = writer.rule.reason(memory, writer.now) or swept or _lost_run(repository, memory)
+    since = head_number(repository, lineage) if memory is None or swept else memory.sequence
+    if memory is not None:
         kind = _Base if reason else _Delta
         try:
             with kind(repository, source, classification, memory, writer) as making:
-                return making.commit(draft, lineage, None, reason)
+                return making.commit(draft, Place(lineage, since), reason)
         except HistoryDiffersError as problem:
             reason = f"the history is another one: {problem}"
-            parent, lineage = Parent(memory.lineage, memory.sequence), writer.entropy(8).hex()
+            parent, lineage, since = Parent(memory.lineage, memory.sequence), writer.entropy(8).hex(), 0
     with _Base(repository, source, classification, None, writer) as base:
-        return base.commit(draft, lineage, parent, reason)
+        return base.commit(draft, Place(lineage, since, parent), reason)
+
+
+def _caught_up(repository: Repository, memory: WriterMemory) -> tuple[WriterMemory, str]:
+    """What is remembered after what maintenance did since: merged runs in its chain, and why it cannot be gone on from.
+
+    Reads public fields only. The second is empty where nothing that is remembered was swept.
+    """
+    if not require_seen(repository, memory.lineage, memory.sequence, memory.head):
+        return memory, "a sweep has removed the manifest of the last point"
+    following = read_following(repository, memory.lineage, memory.sequence)
+    chain = resolve(memory.chain, by_beginning(rows_of(following)))
+    memory = replace(memory, chain=chain)
+    declared = {name for each in following if isinstance(each.change, Sweep) for name in each.change.deleted}
+    gone = declared & {run.name for run in _remembered(memory)}
+    return memory, f"{len(gone)} runs of the last point were swept" if gone else ""
+
+
+def _remembered(memory: WriterMemory) -> tuple[RunReference, ...]:
+    return (memory.base, *memory.chain, *(each.run for each in memory.histories))
 
 
 def _lost_run(repository: Repository, memory: WriterMemory) -> str:
     """Why the remembered runs cannot be gone on from; empty when all are there."""
     there = {blob.name: blob.size for blob in repository.store.list(f"{names.RUNS}{memory.lineage}/")}
-    wanted = (memory.base, *memory.chain, *(each.run for each in memory.histories))
+    wanted = _remembered(memory)
     lost = [run for run in wanted if there.get(run.name) != run.size]
     return f"{len(lost)} of {len(wanted)} runs of the last point are gone" if lost else ""
 
 
-def _lineage(repository: Repository, cluster: str, memory: WriterMemory | None, entropy: Entropy) -> str:
-    """Where to go on: in the remembered lineage, or in the newest one of this cluster."""
-    if memory is not None:
-        return memory.lineage
-    from backstay.repository.catalogue import read_catalogue
-
+def _newest_lineage(repository: Repository, cluster: str, entropy: Entropy) -> str:
+    """The newest lineage of this cluster, or a new one."""
     own = [each for each in read_catalogue(repository).require_sound().points if each.cluster == cluster]
     return own[-1].lineage if own else entropy(8).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a point goes: `since` is the newest sequence of the lineage that is known."""
+
+    lineage: str
+    since: int
+    parent: Parent | None = None
+
+
+def _refuse_swept(runs: frozenset[str], manifest: Manifest) -> None:
+    """Raise `OvertakenError` where `manifest` sweeps any of `runs`."""
+    if isinstance(manifest.change, Sweep) and (gone := runs.intersection(manifest.change.deleted)):
+        raise OvertakenError(f"{len(gone)} runs that the point rests upon were swept")
 
 
 class _Pass:
@@ -171,7 +230,7 @@ class _Pass:
     def __exit__(self, *problem: object) -> None:
         self._stack.close()
 
-    def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
+    def commit(self, draft: BackupDraft, place: Place, reason: str) -> CommittedPoint:
         """Write the runs and commit."""
         raise NotImplementedError
 
@@ -223,8 +282,7 @@ class _Pass:
     def _finish(
         self,
         draft: BackupDraft,
-        lineage: str,
-        parent: Parent | None,
+        place: Place,
         reason: str,
         base: RunReference,
         based_at: datetime,
@@ -233,6 +291,7 @@ class _Pass:
     ) -> CommittedPoint:
         """Entries, sizes, manifest."""
         writer, source, repository = self._writer, self._source, self._repository
+        lineage = place.lineage
         written = write_entries(
             (Entry(*each) for each in source.entries()),
             RunFacts(ObjectClass.ENTRIES, lineage, 0, source.revision),
@@ -269,7 +328,7 @@ class _Pass:
                 lineage=lineage,
                 sequence=0,
                 previous="",
-                parent=parent,
+                parent=place.parent,
                 kind=BACKUP,
                 cluster=draft.cluster,
                 time=writer.now,
@@ -279,6 +338,8 @@ class _Pass:
                 sealed=seal_facts(facts, repository.id, writer.epoch, writer.entropy(SALT_SIZE)),
             ),
             writer.key,
+            since=place.since,
+            meanwhile=partial(_refuse_swept, frozenset(run.name for run in runs)),
         )
         memory = WriterMemory(
             repository.id,
@@ -323,7 +384,8 @@ class _Pass:
 class _Base(_Pass):
     """Everything anew; what is remembered is only compared."""
 
-    def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
+    def commit(self, draft: BackupDraft, place: Place, reason: str) -> CommittedPoint:
+        lineage = place.lineage
         revision = self._source.revision
         self._vanished()
         newest, others = self._sorter(), self._sorter()
@@ -337,13 +399,14 @@ class _Base(_Pass):
         if others.count:
             run = self._run(others, RunFacts(ObjectClass.HISTORY, lineage, 0, revision))
             histories = (RangedRun(run, 0, revision),)
-        return self._finish(draft, lineage, parent, reason, base, self._writer.now, (), histories)
+        return self._finish(draft, place, reason, base, self._writer.now, (), histories)
 
 
 class _Delta(_Pass):
     """What is new since the remembered point."""
 
-    def commit(self, draft: BackupDraft, lineage: str, parent: Parent | None, reason: str) -> CommittedPoint:
+    def commit(self, draft: BackupDraft, place: Place, reason: str) -> CommittedPoint:
+        lineage = place.lineage
         memory, revision = self._memory, self._source.revision
         assert memory is not None
         before, vanished = memory.revision, self._vanished()
@@ -359,4 +422,4 @@ class _Delta(_Pass):
         if others.count:
             run = self._run(others, RunFacts(ObjectClass.HISTORY, lineage, before, revision))
             histories += (RangedRun(run, before, revision),)
-        return self._finish(draft, lineage, parent, reason, memory.base, memory.based_at, chain, histories)
+        return self._finish(draft, place, reason, memory.base, memory.based_at, chain, histories)
