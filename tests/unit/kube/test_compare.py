@@ -47,6 +47,8 @@ def test_elements_without_names_of_their_own_are_compared_by_position() -> None:
     twice = [{"name": "x", "image": "1"}, {"name": "x", "image": "2"}]
     assert paths(pod(*twice), pod(twice[0], {"name": "x", "image": "3"})) == ["spec.containers[1].image"]
     assert paths({"rules": [{"a": 1}]}, {"rules": [{"a": 1}, {"a": 2}]}) == ["rules[1]"]
+    assert paths({"rules": [{"a": 1}, {"a": 2}]}, {"rules": [{"a": 0}, {"a": 1}, {"a": 2}]}) == ["rules[0]"]
+    assert paths({"rules": [{"a": 1}, {"a": 2}]}, {"rules": [{"a": 2}, {"a": 1}]}) == ["rules[order]"]
 
 
 def test_another_order_of_named_elements_is_said() -> None:

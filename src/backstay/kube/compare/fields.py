@@ -9,7 +9,9 @@ A field that only one side has is one change, however much it holds. Lists of pl
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -111,14 +113,19 @@ class _Comparison:
             self._note((*path, "\0order"), [",".join(name) for name in mine], [",".join(name) for name in other])
 
     def _by_position(self, path: tuple[str, ...], before: list[Any], after: list[Any]) -> None:
-        for index in range(max(len(before), len(after))):
-            left = before[index] if index < len(before) else MISSING
-            right = after[index] if index < len(after) else MISSING
-            inner = (*path, f"\0{index}")
-            if left is MISSING or right is MISSING:
-                self._note(inner, left, right)
-            else:
-                self.values(inner, "", left, right)
+        """Elements that are the same on both sides are matched wherever they stand; the others are compared in order."""
+        left, right = _unmatched(before, after)
+        if not left and not right:
+            self._note((*path, "\0order"), before, after)
+            return
+        if len(left) != len(right):
+            for index in left:
+                self._note((*path, f"\0{index}"), before[index], MISSING)
+            for index in right:
+                self._note((*path, f"\0{index}"), MISSING, after[index])
+            return
+        for index, other in zip(left, right, strict=True):
+            self.values((*path, f"\0{index}"), "", before[index], after[other])
             if len(self.found) >= CHANGE_LIMIT:
                 return
 
@@ -152,6 +159,22 @@ def _exact(before: Any, after: Any) -> bool:
     if isinstance(before, list):
         return all(_exact(mine, other) for mine, other in zip(before, after, strict=True))
     return isinstance(before, bool) == isinstance(after, bool)
+
+
+def _unmatched(before: list[Any], after: list[Any]) -> tuple[list[int], list[int]]:
+    """The positions of the elements that the other list has not, as often as they are there."""
+    mine, other = ([json.dumps(each, sort_keys=True) for each in side] for side in (before, after))
+    return _left_over(mine, Counter(other)), _left_over(other, Counter(mine))
+
+
+def _left_over(texts: list[str], matches: Counter[str]) -> list[int]:
+    found = []
+    for index, each in enumerate(texts):
+        if matches[each] > 0:
+            matches[each] -= 1
+        else:
+            found.append(index)
+    return found
 
 
 def _are_plain(elements: list[Any]) -> bool:

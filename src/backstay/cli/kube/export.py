@@ -1,0 +1,142 @@
+"""`backstay kube export`: objects of a backup as YAML that `kubectl apply` takes, in the order in which they depend on each other.
+
+backup.db -> 10-namespaces/... 20-definitions/... 85-controllers/01-deployments.apps/shop/web.yaml
+          -> one stream of documents (-o -)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from backstay.cli.groups import own_command
+from backstay.cli.kube.options import KubeSettings, kube_options
+from backstay.cli.options import dry_run_option, reporting_options
+from backstay.cli.reporting import Reporting
+
+if TYPE_CHECKING:
+    from backstay.sources.objects.export import Export, Ready
+
+_STREAM = "-"
+
+
+@own_command(
+    examples="""
+    backstay kube export backup.db -n production -o -
+    backstay kube export /mnt/backups@latest -n shop --missing-in live --show-secrets -o - | kubectl apply -f -
+    backstay kube export backup.db -o cluster/ && kubectl apply -R -f cluster/
+    backstay kube export backup.db deployments configmaps -n shop -o shop/ --dry-run
+    """
+)
+@kube_options
+@reporting_options
+@dry_run_option
+@click.option("--namespace", "-n", help="Only this namespace: the Namespace itself and what is in it.")
+@click.option("--missing-in", metavar="SOURCE", help="Only objects that this one has not, by name; mostly `live`.")
+@click.option("--show-secrets", is_flag=True, help="Export Secrets too; without it they are left out.")
+@click.option("--keep-addresses", is_flag=True, help="Keep cluster addresses and node ports: into the same cluster.")
+@click.option("--with-owned", is_flag=True, help="Export what a controller made too, without its owner.")
+@click.option("--output", "-o", "output", required=True, metavar="DIR|-", help="A new directory, or `-` for a stream.")
+@click.argument("source")
+@click.argument("types", metavar="[TYPE]...", nargs=-1)
+def command(
+    *,
+    source: str,
+    types: tuple[str, ...],
+    namespace: str | None,
+    missing_in: str | None,
+    show_secrets: bool,
+    keep_addresses: bool,
+    with_owned: bool,
+    output: str,
+    dry_run: bool,
+    kube: KubeSettings,
+    reporting: Reporting,
+) -> None:
+    """Write the objects of SOURCE as YAML that can be applied, without what a server owns, in the order of need.
+
+    What comes back by itself is left out: children of controllers, events, leases, tokens, what the server makes. How
+    many objects were left out, and why, is said on stderr. Definitions of resources have to be established before their
+    objects can be applied: apply twice, or the directories one by one.
+    """
+    from backstay.sources.objects.export import Export
+
+    with (
+        kube.open(source, reporting) as objects,
+        kube.open(missing_in, reporting, at="") if missing_in else nullcontext() as target,
+    ):
+        export = Export(
+            objects,
+            resources=[objects.find(each) for each in types],
+            namespace=namespace,
+            missing_in=target,
+            with_secrets=show_secrets,
+            keeps_addresses=keep_addresses,
+            takes_children=with_owned,
+        )
+        if dry_run:
+            _plan(export)
+        elif output == _STREAM:
+            _stream(export, reporting)
+        else:
+            count = _write(export, Path(output))
+            reporting.note(f"{count} objects written to `{output}`: kubectl apply -R -f {output}", count=count)
+    for why, number in export.left.most_common():
+        reporting.note(f"left out {number}: {why}", count=number, reason=why.name.lower())
+
+
+def _plan(export: Export) -> None:
+    for ready in export:
+        click.echo(f"{ready.stage.number} {ready.identity}")
+
+
+def _stream(export: Export, reporting: Reporting) -> None:
+    from backstay.kube.printing.yaml_text import yaml_of
+
+    defined, is_used = set(), False
+    for ready in export:
+        click.echo(f"---\n{yaml_of(ready.json)}", nl=False)
+        if ready.identity.resource == "customresourcedefinitions":
+            defined.add(ready.identity.name)
+        is_used = is_used or ready.identity.group_resource in defined
+    if is_used:
+        reporting.warn("the stream holds definitions and objects of them: apply it twice", code="apply-twice")
+
+
+def _write(export: Export, directory: Path) -> int:
+    from backstay.durable import LocalDisk, durable_directory, write_durable
+    from backstay.kube.printing.yaml_text import yaml_of
+
+    disk, count = LocalDisk(), 0
+    with durable_directory(disk, directory) as temporary:
+        for ready in export:
+            path = temporary.joinpath(*_path(ready))
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_durable(disk, path, yaml_of(ready.json).encode("utf-8", "replace"))
+            count += 1
+        for parent, _, _ in os.walk(temporary):
+            disk.sync_directory(Path(parent))
+    return count
+
+
+def _path(ready: Ready) -> Iterator[str]:
+    from backstay.kube.exporting import sort_key
+
+    identity = ready.identity
+    yield f"{ready.stage.number}-{ready.stage.name}"
+    yield f"{sort_key(identity)[1]:02}-{_file_name(identity.group_resource)}"
+    if identity.namespace:
+        yield _file_name(identity.namespace)
+    yield f"{_file_name(identity.name)}.yaml"
+
+
+def _file_name(text: str) -> str:
+    """A name of Kubernetes as one of a file: nothing that leaves its directory, and short enough to be one."""
+    from urllib.parse import quote
+
+    return quote(text, safe=":~+=@,").replace("..", "%2E%2E")[:240] or "%"
