@@ -194,6 +194,13 @@ def test_who_has_no_identity_can_verify_less_and_accuses_nobody(host: Host) -> N
     assert host.say("status", "near", status=4)
 
 
+def test_a_state_directory_that_cannot_be_written_costs_no_plain_copy(host: Host) -> None:
+    (host.root / "blocked").write_text("a file is where the directory should be")
+    said = by_name(host.once("--state-dir", host.root / "blocked" / "state", status=3))
+    assert said["files"]["point"]
+    assert said["near"]["problem"]["code"] in ("state-unusable", "signing-key-invalid")
+
+
 def test_two_runs_at_once_are_one(host: Host) -> None:
     from backstay.durable import LocalDisk
     from backstay.jobs.automation.journal import RunJournal

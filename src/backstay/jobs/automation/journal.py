@@ -90,20 +90,28 @@ class RunJournal:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the lock. Raises `RUN_AT_WORK`."""
-        self._make()
-        with translated(self._directory):
-            descriptor = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Hold the lock. Raises `RUN_AT_WORK`. Where no lock can be had, a full or unwritable disk, the block runs without."""
+        descriptor = self._lock()
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise errors.RUN_AT_WORK.error("another run is at work", where=str(self._directory)) from None
-            except OSError:
-                pass  # a file system without locks: then nobody can hold one
             yield
         finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _lock(self) -> int | None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return None  # a backup without a lock is better than none
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             os.close(descriptor)
+            raise errors.RUN_AT_WORK.error("another run is at work", where=str(self._directory)) from None
+        except OSError:
+            pass  # a file system without locks: then nobody can hold one
+        return descriptor
 
     def load(self) -> RunMemory:
         """What is remembered; nothing where there is nothing that can be read."""
@@ -114,7 +122,8 @@ class RunJournal:
 
     def save(self, memory: RunMemory) -> None:
         """Remember. Raises what writing raises."""
-        self._make()
+        with translated(self._directory):
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         files = self._files()
         number = int(files[-1].name.removeprefix(_PREFIX)) + 1 if files else 1
         write_durable(self._disk, self._directory / f"{_PREFIX}{number:016d}", encode(memory))
@@ -125,10 +134,6 @@ class RunJournal:
     def _files(self) -> list[Path]:
         names = (path for path in self._directory.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdecimal())
         return sorted(names)
-
-    def _make(self) -> None:
-        with translated(self._directory):
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def encode(memory: RunMemory) -> bytes:
