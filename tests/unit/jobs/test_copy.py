@@ -160,7 +160,7 @@ def test_the_plan_counts_what_is_missing_and_changes_nothing(place: Place) -> No
     assert contents(target) == {}
     first = [each.name for each in plan.missing].index(place.catalogue().points[0].where)
     runs = [number for number, each in enumerate(plan.missing) if each.name.startswith("runs/")]
-    assert min(runs) < first < max(runs)
+    assert max(runs) < first
 
 
 def test_marks_and_pins_stay_where_they_are(place: Place) -> None:
@@ -169,6 +169,18 @@ def test_marks_and_pins_stay_where_they_are(place: Place) -> None:
     place.store.put("pins/0123456789abcdef", b"pin")
     copied(place, target)
     assert not [blob for blob in target.list() if blob.name.startswith(("gc/", "pins/"))]
+
+
+def test_what_the_source_removed_is_removed_from_the_copy_where_that_is_asked_for(place: Place) -> None:
+    target = MemoryStore()
+    copied(place, target)
+    forgotten = "runs/0123456789abcdef/state/2026/11/25/0123456789abcdef-" + "0" * 64
+    target.put(forgotten, b"once a run")
+    for prunes in (False, True):
+        report = copy_repository(place.repository(), target, progress=SilentProgress(), prunes=prunes)
+        assert [blob.name for blob in report.plan.outlived] == [forgotten]
+        assert (forgotten in contents(target)) is not prunes
+    assert contents(target) == contents(place.store)  # type: ignore[arg-type]
 
 
 def test_a_run_that_expired_at_the_source_is_reported_and_no_failure(place: Place) -> None:

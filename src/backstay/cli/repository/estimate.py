@@ -19,7 +19,7 @@ from backstay.cli.reporting import Reporting
 from backstay.clock import SystemClock
 from backstay.jobs.backup.run import scratch as scratch_directory
 from backstay.jobs.estimate import Measured, measure
-from backstay.jobs.points.outlook import READ_BYTES_PER_SECOND, WRITE_BYTES_PER_SECOND
+from backstay.jobs.points.outlook import estimated_seconds
 from backstay.policy.estimate import HISTORY_KEPT, Estimate, estimate, points_on_one_base
 from backstay.policy.retention.periods import Period
 from backstay.policy.tiers import BUILT_IN
@@ -90,8 +90,7 @@ class Schedule:
             self.estimate: Estimate = estimate(self.interval, every, keep)
         except ValueError as problem:
             raise errors.USAGE.error("this is no schedule", where="--keep", why=str(problem)) from problem
-        size = measured.second_size
-        self.seconds = self.estimate.longest_chain / READ_BYTES_PER_SECOND + size / WRITE_BYTES_PER_SECOND
+        self.seconds = estimated_seconds(self.estimate.longest_chain, self.interval.base, measured.second_size)
 
 
 def _period(where: str, text: str) -> timedelta:

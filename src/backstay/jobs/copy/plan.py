@@ -1,14 +1,15 @@
 """What a copy of a repository lacks: both places are listed, and what both have must be the same.
 
 A copy is the same repository at another place: same id, same trust, same chains of manifests, the same bytes; encrypted stays
-encrypted, and no identity is needed. Each place has its own retention, so deletion marks and pins are not copied, and runs
-of points that expired at the source are nobody's loss. Called by `run`, and by `copy --dry-run`.
+encrypted, and no identity is needed. Maintenance is done at the source and comes along in its manifests: runs that no point
+needs are not copied, and those that the source has removed can be removed from the copy too. Locks and pins belong to one
+place and stay there. Called by `run`, and by `copy --dry-run`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from backstay import errors
@@ -27,13 +28,18 @@ _RUN = re.compile(names.RUN)
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan:
-    """What is to be copied, in this order, and what the target has already. `absent` are runs that the source lacks."""
+    """What is to be copied, in this order, and what the target has already.
+
+    `absent` are runs that points need and the source lacks; `outlived` those that the source has removed, that no point
+    needs, and that the target still has.
+    """
 
     source: str
     target: str
     missing: tuple[Blob, ...]
     present: int
     absent: tuple[str, ...]
+    outlived: tuple[Blob, ...]
     points: int
     """Points that the target will have and does not have yet."""
 
@@ -51,15 +57,15 @@ def make_plan(repository: Repository, catalogue: Catalogue, target: BlobStore) -
     here = {blob.name: blob for blob in repository.store.list() if not blob.name.startswith(_STAYS)}
     there = {blob.name: blob for blob in target.list() if not blob.name.startswith(_STAYS)}
     _refuse_another(repository, target, there)
-    _refuse_diverged(repository, catalogue, target, there)
-    order = list(_order(here, catalogue))
+    _refuse_diverged(catalogue, target, there)
+    needed = {run.name for point in (*catalogue.points, *catalogue.expired) for run in point.runs}
+    order = list(_order(here, catalogue, needed))
     changed = [name for name in order if name in there and there[name].size != here[name].size]
     if changed:
         raise _diverged(
             target, f"`{changed[0]}` has {there[changed[0]].size} bytes there, {here[changed[0]].size} here"
         )
     missing = tuple(here[name] for name in order if name not in there)
-    needed = {run.name for point in catalogue.points for run in point.runs}
     new = [each for each in catalogue.points if each.where not in there]
     return CopyPlan(
         repository.store.location,
@@ -67,6 +73,7 @@ def make_plan(repository: Repository, catalogue: Catalogue, target: BlobStore) -
         missing,
         len(order) - len(missing),
         tuple(sorted(needed - here.keys())),
+        tuple(blob for name, blob in there.items() if _RUN.fullmatch(name) and name not in needed and name not in here),
         len(new),
     )
 
@@ -86,39 +93,38 @@ def _refuse_another(repository: Repository, target: BlobStore, there: Mapping[st
         raise errors.REPOSITORY_EXISTS.error("something else lies at the target", where=target.location)
 
 
-def _refuse_diverged(
-    repository: Repository, catalogue: Catalogue, target: BlobStore, there: Mapping[str, Blob]
-) -> None:
-    """Raise unless every manifest of the target is one of the source's, byte by byte."""
-    known: dict[tuple[str, int], Manifest] = {
-        (each.lineage, each.sequence): each for lineage in catalogue.lineages for each in lineage.manifests
-    }
+def _refuse_diverged(catalogue: Catalogue, target: BlobStore, there: Mapping[str, Blob]) -> None:
+    """Raise unless every manifest of the target is one of the source's, byte by byte, or older than what it still has."""
+    known = {(each.lineage, each.sequence): each.sha256 for each in chain(catalogue)}
+    first: dict[str, int] = {}
+    for lineage, sequence in known:
+        first[lineage] = min(first.get(lineage, sequence), sequence)
     for name in sorted(there):
         place = names.manifest_place(name)
-        if place is None:
+        if place is None or (place[0] in first and place[1] < first[place[0]]):
             continue
         if place not in known:
             raise _diverged(target, f"`{name}` is there, and the source has no such manifest")
         # A chain names the hash of each predecessor, so the newest of each lineage speaks for those before it.
         following = names.manifest(place[0], place[1] + 1)
-        if following not in there and sha256_text(_content(target, name) or b"") != known[place].sha256:
+        if following not in there and sha256_text(_content(target, name) or b"") != known[place]:
             raise _diverged(target, f"`{name}` is another one there")
 
 
-def _order(here: Mapping[str, Blob], catalogue: Catalogue) -> Iterator[str]:
-    """Every object to have, so that what names another comes behind it."""
+def chain(catalogue: Catalogue) -> Iterator[Manifest]:
+    """Every manifest that stands in a chain, also those of revoked writers, lineage by lineage in their order."""
+    for lineage in catalogue.lineages:
+        yield from sorted((*lineage.manifests, *lineage.disbelieved), key=lambda each: each.sequence)
+
+
+def _order(here: Mapping[str, Blob], catalogue: Catalogue, needed: Set[str]) -> Iterator[str]:
+    """Every object to have, so that what names another comes behind it: all runs before the first manifest."""
     yield from sorted(name for name in here if names.trust_number(name) is not None)
     if names.DESCRIPTION in here:
         yield names.DESCRIPTION
     yield from sorted(name for name in here if names.slot_kind(name) is not None)
-    done: set[str] = set()
-    for lineage in catalogue.lineages:
-        for manifest in lineage.manifests:
-            for run in manifest.runs:
-                if run.name in here and run.name not in done:
-                    done.add(run.name)
-                    yield run.name
-            yield manifest.where
+    yield from sorted(name for name in here if name in needed)
+    yield from (each.where for each in chain(catalogue) if each.where in here)
     others = (names.TRUST, names.KEYS, names.RUNS, names.MANIFESTS)
     yield from sorted(name for name in here if not name.startswith(others) and name != names.DESCRIPTION)
 
@@ -145,5 +151,4 @@ def wanted_sha256(name: str, slots: Mapping[str, str]) -> str:
 
 def slot_hashes(catalogue: Catalogue) -> Mapping[str, str]:
     """The SHA-256 of every slot that a manifest names."""
-    manifests: Sequence[Manifest] = [each for lineage in catalogue.lineages for each in lineage.manifests]
-    return {slot.name: slot.sha256 for manifest in manifests for slot in manifest.slots}
+    return {slot.name: slot.sha256 for manifest in chain(catalogue) for slot in manifest.slots}

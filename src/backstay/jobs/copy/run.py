@@ -1,7 +1,7 @@
 """Copy what is missing: each object is hashed while it passes, and one that is not what its name promises never arrives.
 
 Runs come before the manifests that name them, so that a copy that is interrupted lists whole points only, and the next call
-goes on where it ended. Nothing at the target is overwritten or removed.
+goes on where it ended. Nothing at the target is overwritten.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from backstay import errors
 from backstay.blobs.contract import BlobStore
 from backstay.crypto.sealing import damaged
-from backstay.jobs.copy.plan import CopyPlan, make_plan, slot_hashes, wanted_sha256
+from backstay.jobs.copy.plan import CopyPlan, chain, make_plan, slot_hashes, wanted_sha256
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue, read_catalogue
 from backstay.repository.commit import put_once
@@ -33,8 +33,12 @@ class CopyReport:
     catalogue: Catalogue
 
 
-def copy_repository(repository: Repository, target: BlobStore, *, progress: Progress) -> CopyReport:
+def copy_repository(
+    repository: Repository, target: BlobStore, *, progress: Progress, prunes: bool = False
+) -> CopyReport:
     """Bring `target` up to what `repository` holds. No identity is needed.
+
+    With `prunes` runs are removed from the target that the source has removed and no point needs.
 
     Raises what `make_plan` raises, `CHAIN_BROKEN` and the like for a source that is not sound, `OBJECT_DAMAGED` for an
     object that is not what it should be, `OBJECT_MISSING` where the target lost what it took, and the stores' own errors.
@@ -48,12 +52,15 @@ def copy_repository(repository: Repository, target: BlobStore, *, progress: Prog
         wanted = wanted_sha256(blob.name, slots) or documents.get(blob.name, "")
         _copy(repository.store, target, blob.name, blob.size, wanted, progress)
         copied += blob.size
-    return CopyReport(plan, len(plan.missing), copied, *_compared(repository, catalogue, target))
+    opened, found = _compared(repository, catalogue, target)
+    for blob in plan.outlived if prunes and not plan.absent else ():
+        target.delete(blob.name)
+    return CopyReport(plan, len(plan.missing), copied, opened, found)
 
 
 def _documents(catalogue: Catalogue) -> dict[str, str]:
     """The SHA-256 of every manifest, as the chain was checked with."""
-    return {each.where: each.sha256 for lineage in catalogue.lineages for each in lineage.manifests}
+    return {each.where: each.sha256 for each in chain(catalogue)}
 
 
 def _copy(source: BlobStore, target: BlobStore, name: str, size: int, sha256: str, progress: Progress) -> None:
@@ -85,9 +92,9 @@ def _copy(source: BlobStore, target: BlobStore, name: str, size: int, sha256: st
 
 
 def _compared(repository: Repository, catalogue: Catalogue, target: BlobStore) -> tuple[Repository, Catalogue]:
-    """The target and its catalogue, which must be the source's."""
+    """The target and its catalogue, which must hold all of the source's manifests."""
     opened = open_repository(target, (), roots=repository.description.root)
     copied = read_catalogue(opened).require_sound()
-    if _documents(copied) != _documents(catalogue):
+    if not _documents(catalogue).items() <= _documents(copied).items():
         raise errors.COPY_DIVERGED.error("the target has other manifests than were copied", where=target.location)
     return opened, copied
