@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +128,28 @@ def test_a_place_that_does_not_answer_is_no_reason_to_read_the_cluster() -> None
     copies = [Shelf(name, opening=fails(errors.STORAGE_UNREACHABLE)) for name in ("near", "far")]
     report = Agent(PROMISE, copies, counted, clock=SteppingClock(), crew=InTurn()).run(RunMemory())
     assert (report.exit_status, reads) == (ExitStatus.STORAGE, [])
+
+
+def test_several_hosts_that_run_for_one_cluster_share_the_work() -> None:
+    clock, reads = SteppingClock(), list[datetime]()
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        reads.append(clock.now())
+        yield
+
+    shelves = [Shelf("near"), Shelf("far")]
+    hosts = [Agent(PROMISE, shelves, counted, clock=clock, crew=InTurn()) for _ in range(3)]
+    memories = [RunMemory()] * 3
+    for _ in range(120):
+        for number, host in enumerate(hosts):
+            report = host.run(memories[number])
+            memories[number] = report.memory
+            clock.sleep(2)
+        clock.sleep(54)
+    assert len(reads) == pytest.approx(120 * MINUTE / PROMISE.interval, abs=2)
+    gaps = [after - before for before, after in itertools.pairwise(reads)]
+    assert max(gaps) <= PROMISE.rpo
 
 
 def test_verification_that_fails_does_not_undo_the_point() -> None:

@@ -1,7 +1,8 @@
 """One run as agent: what is due is made, everywhere it is due, from one reading of the cluster. Needs no identity.
 
     decide    the schedule says which copies are due; where nothing is remembered the places themselves are asked
-    reach     the places are opened first, so that a cluster is never read for places that do not answer
+    reach     the places are asked first: a cluster is never read for places that do not answer, nor for those where
+              another host has just made a point
     read      the source, once; the connection to it is closed before anything is sent
     store     one point at every place, each on its own
     care      from time to time: points verified, old ones marked
@@ -33,6 +34,8 @@ Source = TypeVar("Source")
 _REACH_SECONDS = 90.0
 _NEARLY = 10
 """A copy that is due within such a part of the interval joins those that are due now."""
+_MOMENT = 20
+"""A point is somebody else's if it is newer than ours by more than such a part of the interval."""
 _LOUD = (ExitStatus.TAMPERED, ExitStatus.VERIFICATION_FAILED)
 """What is wrong with one copy but says more than that one copy is missing."""
 
@@ -134,9 +137,49 @@ class Agent(Generic[Source]):
         """What is due now; changes nothing. Places of which nothing is remembered are asked."""
         now = self._clock.now()
         memory, unreachable = self._completed(memory, now)
-        plans = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, now)
-        due = {name: plan.why for name, plan in plans.items() if plan.due(now)}
+        return self._decided(memory, now, unreachable)
+
+    def run(self, memory: RunMemory) -> AgentReport:
+        """Do what is due."""
+        began = self._clock.monotonic()
+        plan = self.plan(memory)
+        outcomes: dict[str, CopyOutcome] = {}
+        if plan.serve:
+            plan, outcomes = self._reached(plan)
+        memory, source_failure = plan.memory, None
+        ready = [name for name in plan.serve if name not in outcomes]
+        taken, read_from = self._clock.now(), self._clock.monotonic()
+        if ready:
+            try:
+                with self._open_source() as source:
+                    jobs = {name: self._serve(name, source, taken, read_from, memory.of(name)) for name in ready}
+                    left = plan.patience.total_seconds() - (self._clock.monotonic() - began)
+                    done = self._crew.work(jobs, max(left, LEAST_PATIENCE.total_seconds()))
+                    outcomes |= {name: _outcome(name, each) for name, each in done.items()}
+            except errors.BackstayError as problem:
+                source_failure = problem
+            memory = replace(memory, source_problem=source_failure.kind.code if source_failure is not None else "")
+        seconds = self._clock.monotonic() - read_from
+        for name in plan.serve:
+            remembered = _remembered(memory.of(name), outcomes.get(name), source_failure, taken, seconds)
+            memory = memory.with_copy(name, remembered)
+        following = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, self._clock.now())
+        return AgentReport(
+            self._promised.cluster,
+            plan.now,
+            self._clock.monotonic() - began,
+            plan.serve,
+            source_failure,
+            tuple(outcomes[name] for name in plan.serve if name in outcomes),
+            min(each.start for each in following.values()),
+            memory,
+            tuple(self._copies),
+        )
+
+    def _decided(self, memory: RunMemory, now: datetime, unreachable: Mapping[str, errors.BackstayError]) -> AgentPlan:
         promised, patience = self._promised, self._promised.patience
+        plans = plans_of(promised, {name: memory.of(name) for name in self._copies}, now)
+        due = {name: plan.why for name, plan in plans.items() if plan.due(now)}
         away = min((plan.start - now for name, plan in plans.items() if name not in due), default=promised.interval)
         if any(why is not Why.RETRY for why in due.values()) or (due and away < promised.interval / _NEARLY):
             # All together, so that copies which went out of step do not make the cluster be read twice from now on.
@@ -152,58 +195,23 @@ class Agent(Generic[Source]):
         interval = self._promised.interval_of(name)
         return interval <= self._promised.interval or away < interval / _NEARLY
 
-    def run(self, memory: RunMemory) -> AgentReport:
-        """Do what is due."""
-        began = self._clock.monotonic()
-        plan = self.plan(memory)
+    def _reached(self, plan: AgentPlan) -> tuple[AgentPlan, dict[str, CopyOutcome]]:
+        """The places that are due, asked: which do not answer, and which have a point by now that somebody else made."""
+        answers = self._crew.work({name: self._ask(name, plan.now) for name in plan.serve}, _REACH_SECONDS)
+        failed = {name: _failed(name, each) for name, each in answers.items() if isinstance(each, errors.BackstayError)}
         memory = plan.memory
-        if not plan.serve:
-            return AgentReport(
-                self._promised.cluster,
-                plan.now,
-                self._clock.monotonic() - began,
-                {},
-                None,
-                (),
-                plan.next_start,
-                memory,
-                tuple(self._copies),
-            )
-        reached = self._crew.work({name: self._reach(name) for name in plan.serve}, _REACH_SECONDS)
-        outcomes = {name: _failed(name, problem) for name, problem in reached.items() if problem is not None}
-        taken = self._clock.now()
-        source_failure: errors.BackstayError | None = None
-        ready = [name for name in plan.serve if name not in outcomes]
-        read_from = self._clock.monotonic()
-        if ready:
-            try:
-                with self._open_source() as source:
-                    jobs = {name: self._serve(name, source, taken, read_from, memory.of(name)) for name in ready}
-                    left = plan.patience.total_seconds() - (self._clock.monotonic() - began)
-                    done = self._crew.work(jobs, max(left, LEAST_PATIENCE.total_seconds()))
-            except errors.BackstayError as problem:
-                source_failure, done = problem, {}
-            for name, outcome in done.items():
-                outcomes[name] = _failed(name, outcome) if isinstance(outcome, errors.BackstayError) else outcome
-        seconds = self._clock.monotonic() - read_from
-        for name in plan.serve:
-            memory = memory.with_copy(
-                name, _remembered(memory.of(name), outcomes.get(name), source_failure, taken, seconds)
-            )
-        if ready:
-            memory = replace(memory, source_problem=source_failure.kind.code if source_failure is not None else "")
-        following = plans_of(self._promised, {name: memory.of(name) for name in self._copies}, self._clock.now())
-        return AgentReport(
-            self._promised.cluster,
-            plan.now,
-            self._clock.monotonic() - began,
-            plan.serve,
-            source_failure,
-            tuple(outcomes[name] for name in plan.serve if name in outcomes),
-            min(each.start for each in following.values()),
-            memory,
-            tuple(self._copies),
-        )
+        for name, answer in answers.items():
+            if isinstance(answer, datetime) and self._is_news(memory.of(name), name, answer, plan.now):
+                memory = memory.with_copy(name, memory.of(name).after(Run(answer, answer, good=True), ""))
+        if memory is not plan.memory:
+            following = self._decided(memory, plan.now, plan.unreachable)
+            plan = replace(following, serve={name: why for name, why in following.serve.items() if name in plan.serve})
+        return plan, {name: each for name, each in failed.items() if name in plan.serve}
+
+    def _is_news(self, memory: CopyMemory, name: str, newest: datetime, now: datetime) -> bool:
+        # Names of files know no fractions of a second: a little newer is our own.
+        moment = self._promised.interval_of(name) / _MOMENT
+        return newest <= now and (memory.seen is None or newest - memory.seen > moment)
 
     def _completed(self, memory: RunMemory, now: datetime) -> tuple[RunMemory, Mapping[str, errors.BackstayError]]:
         """With what the places say of which nothing is remembered; and those that did not answer."""
@@ -223,13 +231,6 @@ class Agent(Generic[Source]):
                 return place.newest(now)
 
         return ask
-
-    def _reach(self, name: str) -> Callable[[], None]:
-        def reach() -> None:
-            with self._copies[name].open():
-                pass
-
-        return reach
 
     def _serve(
         self, name: str, source: Source, taken: datetime, read_from: float, memory: CopyMemory
@@ -267,6 +268,10 @@ def plans_of(promised: Promised, copies: Mapping[str, CopyMemory], now: datetime
 
 def _failed(name: str, problem: errors.BackstayError) -> CopyOutcome:
     return CopyOutcome(name, failure=problem)
+
+
+def _outcome(name: str, result: CopyOutcome | errors.BackstayError) -> CopyOutcome:
+    return _failed(name, result) if isinstance(result, errors.BackstayError) else result
 
 
 def _remembered(

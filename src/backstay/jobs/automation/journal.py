@@ -32,7 +32,10 @@ _UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, Recursi
 
 @dataclass(frozen=True, slots=True)
 class CopyMemory:
-    """Of one copy. `problem` is the code of the last failure, empty after a success. Times of `levels`: see `Care`."""
+    """Of one copy. `problem` is the code of the last failure, empty after a success. Times of `levels`: see `Care`.
+
+    `seen` is the latest date of any of its points, also of those that a clock made which was ahead.
+    """
 
     runs: tuple[Run, ...] = ()
     problem: str = ""
@@ -40,6 +43,7 @@ class CopyMemory:
     levels: Mapping[str, datetime] = field(default_factory=dict)
     waiting_since: datetime | None = None
     rebuilt_seconds: float | None = None
+    seen: datetime | None = None
 
     @property
     def last_good(self) -> Run | None:
@@ -61,7 +65,8 @@ class CopyMemory:
         runs = [each for each in (*self.runs, run) if each.started <= run.started]
         good = sorted((each for each in runs if each.good), key=lambda each: each.started)[-RECENT_RUNS:]
         failed = [each for each in runs if not each.good][-_FAILURES:]
-        return replace(self, runs=(*good, *failed), problem=problem)
+        seen = max(filter(None, (self.seen, *(each.started for each in self.runs), run.started)))
+        return replace(self, runs=(*good, *failed), problem=problem, seen=seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ def encode(memory: RunMemory) -> bytes:
                 "levels": {level: _text(time) for level, time in copy.levels.items()},
                 "waiting_since": _text(copy.waiting_since),
                 "rebuilt_seconds": copy.rebuilt_seconds,
+                "seen": _text(copy.seen),
             }
             for name, copy in memory.copies.items()
         },
@@ -180,6 +186,7 @@ def _copy(value: Mapping[str, Any]) -> CopyMemory:
         {level: time for level, time in levels.items() if time is not None},
         _time(value["waiting_since"]),
         None if seconds is None else float(seconds),
+        _time(value["seen"]),
     )
 
 
