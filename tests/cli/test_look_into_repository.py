@@ -67,3 +67,28 @@ def test_a_point_of_something_that_is_no_repository_is_refused(desk: Desk) -> No
     assert "no repository" in desk.err
     assert desk.run("keys", f"{desk.place}@first", "--at", "latest", "-i", desk.key) == 2
     assert desk.run("keys", desk.place) == 7
+
+
+def test_a_remote_repository_is_read_once_and_kept_encrypted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backstay.blobs.local import LocalStore
+    from backstay.blobs.metered import MeteredStore
+    from backstay.cli.repository import opened
+    from backstay.clock import SystemClock
+
+    metered = MeteredStore(LocalStore(desk.place), SystemClock())
+    monkeypatch.setattr(opened, "open_store", lambda where, environment: metered)
+    cache, kept = desk.directory / "cache", []
+    for option in (cache, cache, "none"):
+        before = metered.usage()["get"].calls
+        asked = ("get", "s3://bucket/etcd", "/registry/pods/default/web", "-i", desk.key, "--cache", option)
+        assert desk.json(*asked)["text"] == CANARY.decode()
+        kept.append(metered.usage()["get"].calls - before)
+    assert kept[1] < kept[0] <= kept[2]
+    files = [path for path in cache.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if CANARY in path.read_bytes()]
+    # Where a directory is not said it is the user's own, and never that of somebody without a home.
+    assert desk.json(*asked[:-2], HOME=str(desk.directory / "home"))["text"] == CANARY.decode()
+    assert (desk.directory / "home/.cache/backstay").is_dir()
+    assert desk.json("keys", desk.place, "--cache", desk.directory / "own", "-i", desk.key)
+    assert not (desk.directory / "own").exists()

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from backstay.sources import Source
 
 
+NO_CACHE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What was said about how sources are opened."""
@@ -41,6 +44,7 @@ class Sources:
     access: Access
     at: str = ""
     cluster: str = ""
+    cache: str = ""
 
     @contextmanager
     def open(self, source: str, reporting: Reporting, *, at: str | None = None) -> Iterator[Source]:
@@ -62,6 +66,18 @@ class Sources:
                 next_step=f"run `backstay snapshot verify {source}` for all findings, and take another copy of the file",
             ) from problem
 
+    def _cache(self, access: Access) -> Path | None:
+        """Where blocks of remote repositories are kept; None where they are not to be."""
+        if self.cache == NO_CACHE:
+            return None
+        if said := self.cache or access.environment.get("BACKSTAY_CACHE_DIR", ""):
+            return Path(said)
+        base = access.environment.get("XDG_CACHE_HOME", "")
+        home = access.environment.get("HOME", "")
+        if not base and not home:
+            return None
+        return (Path(base) if base else Path(home) / ".cache") / "backstay"
+
     @contextmanager
     def _opened(self, source: str, reporting: Reporting, at: str) -> Iterator[Source]:
         from backstay.sources.opening import open_source
@@ -79,7 +95,7 @@ class Sources:
         if point and at:
             raise errors.USAGE.error(f"two points are named: `{point}` and `{at}`", where="--at")
         with (
-            opened_repository(location, access, reporting) as repository,
+            opened_repository(location, access, reporting, cache=self._cache(access)) as repository,
             open_point(repository, at=point or at or "latest", cluster=self.cluster) as looked_into,
         ):
             yield looked_into
@@ -90,13 +106,15 @@ def source_options(function: CommandBody) -> CommandBody:
 
     @functools.wraps(function)
     def with_sources(*arguments: Any, **values: Any) -> int | None:
-        said = Sources(values.pop("connection"), values.pop("access"), values.pop("at"), values.pop("cluster"))
-        return function(*arguments, sources=said, **values)
+        said = [values.pop(name) for name in ("connection", "access", "at", "cluster", "cache")]
+        return function(*arguments, sources=Sources(*said), **values)
 
     parameters = [
         Option(["--at"], default="", metavar="POINT", section=KEYS,
                help="Of a repository: latest, a tag, an id, a revision, a time, before-delete:KEY."),
         Option(["--cluster"], default="", metavar="NAME", section=KEYS, help="Of a repository: only points of this cluster."),
+        Option(["--cache"], default="", metavar="DIR|none", section=KEYS,
+               help="Where what was read of a remote repository is kept, encrypted as it is; ~/.cache/backstay unless said."),
     ]  # fmt: skip
     return connection_options(repository_options(attach(with_sources, parameters)))
 

@@ -29,6 +29,7 @@ import click
 
 from backstay import errors
 from backstay.blobs import BlobStore, open_store, parse_location
+from backstay.blobs.cached import CachingStore
 from backstay.blobs.retrying import Patience, RetryingStore
 from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
@@ -42,6 +43,7 @@ from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.crypto.slots import AgeIdentity, SlotIdentity, read_identities
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
+from backstay.repository import names
 from backstay.repository.choosing import LATEST
 from backstay.repository.repository import Repository, open_repository
 
@@ -62,6 +64,9 @@ root_key_option = click.option(
     help="The recovery kit, or its root key.",
 )
 cluster_option = click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
+_UNCHANGING = (names.RUNS, names.MANIFESTS)
+"""What keeps its content under its name, and is checked by seal or signature whenever it is read."""
+
 _SYSTEM_STATE = "/var/lib/backstay"
 
 
@@ -161,9 +166,17 @@ def opened_store(
 
 @contextmanager
 def opened_repository(
-    location: str, access: Access, reporting: Reporting, patience: Patience | None = None
+    location: str,
+    access: Access,
+    reporting: Reporting,
+    patience: Patience | None = None,
+    *,
+    cache: Path | None = None,
 ) -> Iterator[Repository]:
-    """The repository at `location`, with the identities at hand, compared with what this host has seen of it."""
+    """The repository at `location`, with the identities at hand, compared with what this host has seen of it.
+
+    With `cache` what is read of a remote one is kept there, encrypted as it is. Never where anything is verified or written.
+    """
     with opened_store(location, access.environment, patience) as store:
         services = access.services
         repository = open_repository(store, access.identities(), services=services)
@@ -173,6 +186,8 @@ def opened_repository(
         more = asked_identities(access, repository)
         if more:
             repository = open_repository(store, (*access.identities(), *more), services=services)
+        if cache is not None and repository.is_sealed and parse_location(location).scheme != "file":
+            repository.store = CachingStore(store, cache, _UNCHANGING)
         yield repository
 
 
