@@ -44,11 +44,21 @@ def short_name(name: str) -> str:
     return name
 
 
+def type_text(kind: Any) -> str:
+    """A type as the table writes it: `{` in front of the type of a map's values."""
+    return "{" + short_name(kind["map"][1]) if isinstance(kind, dict) else short_name(kind)
+
+
 def _field(facts: dict[str, Any]) -> str:
-    kind = facts["type"]
-    type_text = "{" + short_name(kind["map"][1]) if isinstance(kind, dict) else short_name(kind)
     was = ",".join(f"{each['until']}={_flags({**facts, **each})}" for each in facts.get("was", ()))
-    parts = (facts["number"], facts["json"], type_text, _flags(facts), facts.get("since", ""), facts.get("until", ""))
+    parts = (
+        facts["number"],
+        facts["json"],
+        type_text(facts["type"]),
+        _flags(facts),
+        facts.get("since", ""),
+        facts.get("until", ""),
+    )
     return ":".join((*map(str, parts), was)).rstrip(":")
 
 

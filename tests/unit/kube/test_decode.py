@@ -256,3 +256,25 @@ def test_the_type_of_a_kind_is_found_by_its_group() -> None:
         assert table.find(name) is not None
     assert table.package_since("resource.v1") == Release(1, 34)
     assert table.newest() == Release(1, 37)
+
+
+def test_a_crd_that_is_stored_as_protobuf_prints_its_schema_as_json_schema() -> None:
+    text = bytes_field(5, b"string")
+    items = bytes_field(1, text)
+    either = bytes_field(2, text) + bytes_field(2, bytes_field(5, b"integer"))
+    properties = b"".join(
+        bytes_field(29, bytes_field(1, name) + bytes_field(2, schema))
+        for name, schema in {
+            b"list": bytes_field(5, b"array") + bytes_field(24, items),
+            b"either": bytes_field(24, either),
+            b"open": bytes_field(30, int_field(1, 0)),
+            b"typed": bytes_field(30, bytes_field(2, text)),
+        }.items()
+    )
+    found = decoder().decode(envelope("apiextensions.k8s.io/v1", "JSONSchemaProps", properties)).json
+    assert found is not None and found["properties"] == {
+        "list": {"type": "array", "items": {"type": "string"}},
+        "either": {"items": [{"type": "string"}, {"type": "integer"}]},
+        "open": {"additionalProperties": False},
+        "typed": {"additionalProperties": {"type": "string"}},
+    }

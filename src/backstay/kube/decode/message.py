@@ -40,7 +40,7 @@ class MessageReader:
         self.notes: dict[str, None] = {}
         self._left = MESSAGE_LIMIT
 
-    def read(self, plan: Plan, data: bytes, start: int, end: int, depth: int = 0) -> dict[str, Any]:
+    def read(self, plan: Plan, data: bytes, start: int, end: int, depth: int = 0) -> Any:
         """The JSON object of the message in data[start:end]. Raises `FormatError`."""
         self._left -= 1
         if depth > MAX_DEPTH or self._left < 0:
@@ -135,7 +135,7 @@ class MessageReader:
                     out.setdefault(each, value)
             elif name not in out:
                 out[name] = self.read(struct_plan, b"", 0, 0, depth + 1)
-        return out
+        return out if plan.finish is None else plan.finish(out)
 
     def _skip(self, plan: Plan, tag: int, data: bytes, position: int, end: int) -> int:
         """The position behind a field that the plan does not have."""

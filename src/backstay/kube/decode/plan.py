@@ -50,10 +50,31 @@ class Step(NamedTuple):
     how: Any
 
 
+def _schema_or_list(found: dict[str, Any]) -> Any:
+    return found.get("jSONSchemas") or found.get("schema")
+
+
+def _schema_or_bool(found: dict[str, Any]) -> Any:
+    schema = found.get("schema")
+    return schema if schema is not None else found.get("allows", False)
+
+
+def _schema_or_texts(found: dict[str, Any]) -> Any:
+    return found.get("property") or found.get("schema")
+
+
+_EITHER_OR: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "JSONSchemaPropsOrArray": _schema_or_list,
+    "JSONSchemaPropsOrBool": _schema_or_bool,
+    "JSONSchemaPropsOrStringArray": _schema_or_texts,
+}
+"""Parts of a CRD's schema, which is protobuf only in stores that no API server wrote."""
+
+
 class Plan:
     """The steps of one message."""
 
-    __slots__ = ("message", "numbers", "steps", "structs", "template")
+    __slots__ = ("finish", "message", "numbers", "steps", "structs", "template")
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -63,6 +84,8 @@ class Plan:
         """What an empty message prints, as far as it cannot be changed later."""
         self.structs: tuple[tuple[str, Plan, bool], ...] = ()
         """(name, plan, is inline) of messages that are printed even where they are not stored."""
+        self.finish = _EITHER_OR.get(message.rpartition(".")[2])
+        """For types that print one of their fields instead of an object."""
 
 
 class Plans:

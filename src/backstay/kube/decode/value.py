@@ -101,7 +101,8 @@ class ValueDecoder:
             place = _first_message(envelope.data, envelope.start, envelope.end)
             if plan is None or place is None:
                 return None
-            return MessageReader().read(plan, envelope.data, *place)
+            metadata: JsonObject = MessageReader().read(plan, envelope.data, *place)
+            return metadata
         except (FormatError, RecursionError):
             return None
 
