@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from bench import cells, stores, table
+from bench.document import DOCUMENT, put_head
 from tests import peers
 from tests.peers import Peer
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 SIZES = {"100MiB": 100 * stores.MIB, "1GiB": stores.GIB}
 
 
@@ -42,8 +41,7 @@ def main(arguments: list[str]) -> int:
     document = table.render(bench.rows, measured_stores, str(peer), chosen.runs)
     print(document)
     if chosen.write:
-        _, mark, server = DOCUMENT.read_text(encoding="utf-8").partition("<!-- server:")
-        DOCUMENT.write_text(f"{document.rstrip()}\n\n{mark}{server}" if mark else document, encoding="utf-8")
+        put_head(document)
     return 0
 
 

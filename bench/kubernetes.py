@@ -20,11 +20,10 @@ import time
 from pathlib import Path
 
 from bench import kubernetes_store
+from bench.document import DOCUMENT, put_section
 from bench.measure import run
 from bench.stores import cache_directory
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- kubernetes: made by `python -m bench.kubernetes --write` -->", "<!-- /kubernetes -->"
 GOALS = {"listing": 200_000, "decode": 5_000, "get": 0.6, "private": 300}
 _DECODE_SECONDS = 3.0
 
@@ -47,10 +46,7 @@ def main(arguments: list[str]) -> int:
     document = _table(path, found, get.seconds, get.processor_seconds)
     print(document)
     if chosen.write:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        before, begin, after = text.partition(BEGIN)
-        after = after.partition(END)[2] if begin else ""
-        DOCUMENT.write_text(f"{before.rstrip()}\n\n{BEGIN}\n{document}\n{END}{after or chr(10)}", encoding="utf-8")
+        put_section("kubernetes", document)
     return 0
 
 

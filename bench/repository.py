@@ -24,16 +24,16 @@ from pathlib import Path
 from statistics import mean
 
 from bench import cells, stores
-from bench.__main__ import DOCUMENT, newest_peer
+from bench.__main__ import newest_peer
 from bench.busy import INTERVAL_SECONDS, BusyCluster
 from bench.busy_store import BusyStore, advance
 from bench.cells import OURS, QUOTA
+from bench.document import DOCUMENT, put_section
 from bench.measure import Measurement, run
 from tests import peers
 from tests.etcd_process import EtcdProcess
 from tests.peers import Tool
 
-BEGIN, END = "<!-- repository: made by `python -m bench.repository --write` -->", "<!-- /repository -->"
 MB, MIB = 1_000_000, 1 << 20
 POINTS = 8640
 """Every quarter of an hour for ninety days."""
@@ -118,16 +118,8 @@ def main(arguments: list[str]) -> int:
     text = "\n".join(results.lines)
     print(text)
     if chosen.write:
-        write(text)
+        put_section("repository", text)
     return 0
-
-
-def write(text: str) -> None:
-    """Put the section into the document, in the place of the one before."""
-    document = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = document.partition(BEGIN)
-    after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before.rstrip()}\n\n{BEGIN}\n{text.rstrip()}\n{END}\n{after.lstrip()}", encoding="utf-8")
 
 
 # --- the parts ---

@@ -36,7 +36,8 @@ from backstay.etcd import Client, ConnectionOptions, Operation
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.testing import Etcd
 from bench import stores
-from bench.__main__ import DOCUMENT, newest_peer
+from bench.__main__ import newest_peer
+from bench.document import DOCUMENT, put_section
 from tests.etcd_process import EtcdProcess
 from tests.peers import Peer
 
@@ -48,7 +49,6 @@ BATCH = 100
 KEYS, KEY_VALUE_BYTES = 100_000, 1024
 WATCH_CONNECTIONS, WATCHERS_EACH, WATCHED_PUTS = 20, 25, 100
 QUOTA = str(8 << 30)
-BEGIN, END = "<!-- server: made by `python -m bench.server --write` -->", "<!-- /server -->"
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _GRPC_HEADERS = ("te: trailers", "content-type: application/grpc")
@@ -131,14 +131,8 @@ def main(arguments: list[str]) -> int:
     text = "\n".join(results.lines)
     print(text)
     if chosen.write:
-        write(text)
+        put_section("server", text)
     return 0
-
-
-def write(text: str) -> None:
-    """Put the section into the document, in the place of the one before."""
-    before = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[0].rstrip()
-    DOCUMENT.write_text(f"{before}\n\n{BEGIN}\n{text.rstrip()}\n{END}\n", encoding="utf-8")
 
 
 # --- the parts ---
