@@ -31,6 +31,7 @@ class Evidence:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._lowest: Release | None = None
+        self._youngest_in: dict[str, Release] = {}
         self._since: dict[str, dict[int, tuple[Release, str]] | None] = {}
 
     def release(self) -> Release:
@@ -62,6 +63,8 @@ class Evidence:
         known = self._since_of(name)
         if not known or depth > _DEPTH:
             return
+        if self._lowest is not None and self._youngest(name) <= self._lowest:
+            return  # nothing in it can tell more than what was seen already
         position = start
         while position < end:
             tag, position = protowire.read_varint(data, position, end)
@@ -94,6 +97,15 @@ class Evidence:
                     for field in message.fields(OLDEST)
                 }
         return self._since[name]
+
+    def _youngest(self, name: str) -> Release:
+        """The release of the youngest field in a message and everything below it."""
+        if name not in self._youngest_in:
+            self._youngest_in[name] = OLDEST  # for types that hold themselves
+            known = self._since_of(name) or {}
+            below = [self._youngest(inner) for _, inner in known.values() if inner]
+            self._youngest_in[name] = max([OLDEST, *below, *(since for since, _ in known.values())])
+        return self._youngest_in[name]
 
     def _at_least(self, release: Release | None) -> None:
         if release is not None and (self._lowest is None or release > self._lowest):
