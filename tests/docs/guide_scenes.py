@@ -19,6 +19,7 @@ from backstay.store.durable import open_store
 from backstay.testing import Etcd
 from tests import golden, peers
 from tests.docs.guide_runner import SERVED
+from tests.docs.shop_scenes import shop_backups, shop_folder
 from tests.evenings import damage_pages, fill_disk, free_space, small_disk
 from tests.kubelet import ControlPlane
 from tests.recovering import fill, save
@@ -230,6 +231,8 @@ SCENES: Mapping[str, Scene] = {
     "served-store": served_store,
     "served-backup": served_backup,
     "scripted-cluster": scripted_cluster,
+    "shop-backups": shop_backups,
+    "shop-folder": shop_folder,
 }
 
 

@@ -93,9 +93,13 @@ def _text(plan: CopyPlan, word: str) -> str:
             ("To", plan.target),
             (word, f"{len(plan.missing)} objects, {size_text(plan.missing_bytes)}, for {plan.points} points"),
             ("There already", f"{plan.present} objects"),
-            (
-                "Not needed there",
-                f"{len(plan.outlived)} objects, {size_text(sum(each.size for each in plan.outlived))}",
-            ),
+            *(((_UNNEEDED, _outlived(plan)),) if plan.outlived else ()),
         ]
     )
+
+
+_UNNEEDED = "Not needed there"
+
+
+def _outlived(plan: CopyPlan) -> str:
+    return f"{len(plan.outlived)} objects, {size_text(sum(each.size for each in plan.outlived))}; --prune removes them"

@@ -89,7 +89,7 @@ class RestoreOutlook:
         if seen.resources:
             total = sum(seen.resources.values())
             parts.append(
-                f"Kubernetes {seen.release} will see {total} objects in {len(seen.namespaces)} namespaces:\n"
+                f"Kubernetes {seen.release} will see {total} objects in {_namespaces(seen)}:\n"
                 + columns(("RESOURCE", "OBJECTS"), list(seen.resources.items()), aligns=(Align.LEFT, Align.RIGHT))
             )
             parts.append(
@@ -117,3 +117,7 @@ class RestoreOutlook:
             )
         parts.append("No backup of an etcd holds:\n" + "\n".join(f"  - {printable(each)}" for each in NOT_IN_ETCD))
         return "\n\n".join([*parts, "Nothing was changed."])
+
+
+def _namespaces(seen: Outlook) -> str:
+    return f"{len(seen.namespaces)} namespace{'' if len(seen.namespaces) == 1 else 's'}"
