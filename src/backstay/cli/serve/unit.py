@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from backstay.deploy.systemd import quoted
+
 _UNIT = """\
 # Written by `backstay serve --print-systemd-unit`. Save it as /etc/systemd/system/backstay.service, then
 #   systemctl daemon-reload && systemctl enable --now backstay
@@ -45,7 +47,7 @@ WantedBy=multi-user.target
 
 def systemd_unit(program: Sequence[str], arguments: Sequence[str], directory: Path) -> str:
     """The unit that runs `program` with `arguments` in `directory`, which is absolute, as the first word of `program` is."""
-    command = " \\\n    ".join(_quoted(each) for each in (*program, *arguments))
+    command = " \\\n    ".join(quoted(each) for each in (*program, *arguments))
     return _UNIT.format(command=command, directory=str(directory).replace("%", "%%"))
 
 
@@ -54,13 +56,3 @@ def program_of(arguments: Sequence[str], python: str) -> tuple[str, ...]:
     if arguments[0].endswith("__main__.py"):
         return (python, "-m", "backstay")
     return (os.path.abspath(shutil.which(arguments[0]) or arguments[0]),)
-
-
-def _quoted(word: str) -> str:
-    """`word` as systemd reads it back."""
-    escaped = word.replace("%", "%%").replace("$", "$$")
-    if escaped and not any(each in escaped for each in " \t\n\"'\\;"):
-        return escaped
-    for mark, written in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
-        escaped = escaped.replace(mark, written)
-    return f'"{escaped}"'
