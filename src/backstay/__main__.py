@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -18,8 +19,13 @@ class Terminated(KeyboardInterrupt):
     """Somebody asked this process to end; treated everywhere as Ctrl-C is."""
 
 
-def main() -> int:
-    """Run the command line of this process and return its exit status."""
+def kubectl_plugin() -> int:
+    """Run `kubectl backstay ...`, for which kubectl looks for a program `kubectl-backstay`: what `backstay kube ...` is."""
+    return main(("kube",))
+
+
+def main(before: Sequence[str] = ()) -> int:
+    """Run the command line of this process, with `before` in front of it, and return its exit status."""
     # gRPC's fork handlers cost a thread and can deadlock; it reads this once, when it is imported.
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -28,7 +34,7 @@ def main() -> int:
             signal.signal(number, _terminate)
     from backstay.cli.main import run
 
-    status = run(sys.argv[1:])
+    status = run([*before, *sys.argv[1:]])
     if "grpc" in sys.modules:
         _leave(status)
     return status

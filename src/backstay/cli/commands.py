@@ -278,6 +278,36 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.kube.get",
     ),
     Entry(
+        "kube tree",
+        Section.KUBERNETES,
+        "Draw the hierarchy of keys with counts and bytes",
+        "backstay.cli.kube.tree",
+    ),
+    Entry(
+        "kube counts",
+        Section.KUBERNETES,
+        "Count objects by kind and by what they are for",
+        "backstay.cli.kube.counts",
+    ),
+    Entry(
+        "kube top",
+        Section.KUBERNETES,
+        "Show what fills etcd: kinds, namespaces, objects, history",
+        "backstay.cli.kube.top",
+    ),
+    Entry(
+        "kube search",
+        Section.KUBERNETES,
+        "Find objects by text, label, field or JSONPath",
+        "backstay.cli.kube.search",
+    ),
+    Entry(
+        "kube history",
+        Section.KUBERNETES,
+        "Show every stored revision of one object, and who made it",
+        "backstay.cli.kube.history",
+    ),
+    Entry(
         "kube dump",
         Section.KUBERNETES,
         "Print every object as one line of JSON",
@@ -300,6 +330,12 @@ TABLE: tuple[Entry, ...] = (
         Section.KUBERNETES,
         "Say what is gone or changed, and which volumes with it",
         "backstay.cli.kube.lost",
+    ),
+    Entry(
+        "kube audit",
+        Section.KUBERNETES,
+        "Find what is stored plain, orphaned, forged or outdated",
+        "backstay.cli.kube.audit",
     ),
     Entry(
         "snapshot restore",
