@@ -183,3 +183,38 @@ COMPANION_UNREADABLE = declare(
     "A companion that was asked for is not there, cannot be read, or is too large to be one.",
     "run it where the files are, as a user who may read them; name a layout (kubeadm, k3s, rke2) or paths that exist",
 )
+RETENTION_REFUSED = declare(
+    "retention-refused",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "The plan looks like a mistake or an attack: it would remove too much, too young points, or follows a suspicious head.",
+    "read the plan; what is right although it looks wrong is allowed by name with --allow",
+)
+RETENTION_CHANGED = declare(
+    "retention-changed",
+    ExitStatus.REFUSED,
+    Side.YOU,
+    "What would be done now is not what was planned: points, holds or the policy are others than when the plan was read.",
+    "read the new plan with `backstay retention plan`, then apply it by its hash",
+)
+POINT_NOT_EXPIRED = declare(
+    "point-not-expired",
+    ExitStatus.NOT_RESTORABLE,
+    Side.YOU,
+    "Only a point that is marked and not swept yet can be brought back.",
+    "list what is marked with `backstay list --expired`; a swept point lives on in other copies only",
+)
+LEASE_HELD = declare(
+    "lease-held",
+    ExitStatus.LEASE_HELD,
+    Side.YOU,
+    "Somebody else maintains the repository at this moment, or did so less than a minute ago and died.",
+    "wait for a minute; if it lasts although nobody is at work, use `backstay retention break-lease` with its number",
+)
+LEASE_LOST = declare(
+    "lease-lost",
+    ExitStatus.LEASE_HELD,
+    Side.YOU,
+    "The maintenance lease was broken, or somebody else took it after it had run out; nothing more was deleted.",
+    "look who else maintains the repository; what was begun is finished by the next run",
+)

@@ -120,3 +120,17 @@ STORAGE_DRIVER_MISSING = declare(
     "The Python package that speaks to this kind of storage is not installed.",
     "install it as the reason says",
 )
+BLOB_LOCKED = declare(
+    "blob-locked",
+    ExitStatus.REFUSED,
+    Side.STORAGE,
+    "The storage keeps the object under lock until a date; before it nobody can delete it.",
+    "wait for the date; a sweep counts such objects and takes them later",
+)
+LOCK_UNSUPPORTED = declare(
+    "lock-unsupported",
+    ExitStatus.STORAGE,
+    Side.STORAGE,
+    "The storage, or the bucket as it was made, cannot keep an object under lock until a date.",
+    "use a bucket with object lock (versioning on), or protect the storage by credentials that may not delete",
+)

@@ -74,15 +74,20 @@ def put_fact(repository: Repository, fact: Fact, key: SigningKey, entropy: Entro
 
 def read_facts(repository: Repository) -> tuple[Fact, ...]:
     """All facts that can be believed, oldest first. A damaged or foreign one is worth nothing and left out."""
+    return tuple(fact for _, fact in read_named_facts(repository))
+
+
+def read_named_facts(repository: Repository) -> tuple[tuple[str, Fact], ...]:
+    """The same, each with the name of its object."""
     found = []
     for blob in repository.store.list(PREFIX):
         if _NAME.fullmatch(blob.name):
             try:
-                found.append(_decode(repository, blob.name))
+                found.append((blob.name, _decode(repository, blob.name)))
             except errors.BackstayError as problem:
                 if problem.kind not in _WORTHLESS:
                     raise
-    return tuple(sorted(found, key=lambda fact: fact.time))
+    return tuple(sorted(found, key=lambda each: each[1].time))
 
 
 def newest_by_point(facts: Sequence[Fact]) -> Mapping[str, tuple[Fact, PointFact]]:

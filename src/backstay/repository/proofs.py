@@ -120,15 +120,20 @@ def put_proof(repository: Repository, proof: Proof, key: SigningKey, entropy: En
 
 def read_proofs(repository: Repository) -> tuple[Proof, ...]:
     """All proofs that can be believed, oldest first."""
+    return tuple(proof for _, proof in read_named_proofs(repository))
+
+
+def read_named_proofs(repository: Repository) -> tuple[tuple[str, Proof], ...]:
+    """The same, each with the name of its object."""
     found = []
     for blob in repository.store.list(PREFIX):
         if _NAME.fullmatch(blob.name):
             try:
-                found.append(_decode(repository, blob.name))
+                found.append((blob.name, _decode(repository, blob.name)))
             except errors.BackstayError as problem:
                 if problem.kind not in _WORTHLESS:
                     raise
-    return tuple(sorted(found, key=lambda proof: proof.time))
+    return tuple(sorted(found, key=lambda each: each[1].time))
 
 
 def last_proven(proofs: Sequence[Proof]) -> Mapping[str, datetime]:

@@ -76,15 +76,20 @@ def put_tag(
 
 def read_tags(repository: Repository) -> tuple[Tag, ...]:
     """All tags that can be believed, oldest first."""
+    return tuple(tag for _, tag in read_named_tags(repository))
+
+
+def read_named_tags(repository: Repository) -> tuple[tuple[str, Tag], ...]:
+    """The same, each with the name of its object."""
     found = []
     for blob in repository.store.list(PREFIX):
         if _NAME.fullmatch(blob.name):
             try:
-                found.append(_decode(repository, blob.name))
+                found.append((blob.name, _decode(repository, blob.name)))
             except errors.BackstayError as problem:
                 if problem.kind not in _WORTHLESS:
                     raise
-    return tuple(sorted(found, key=lambda tag: tag.time))
+    return tuple(sorted(found, key=lambda each: each[1].time))
 
 
 def tags_by_point(tags: Sequence[Tag]) -> Mapping[str, tuple[str, ...]]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from backstay.blobs.contract import Blob
 from backstay.crypto.sealing import ObjectClass
-from backstay.policy.retention.decide import Decision, Kept, decide
-from backstay.policy.retention.guards import Guard, guards_of, refusing
+from backstay.policy.retention.decide import Decision, Kept, decide, only_oldest
+from backstay.policy.retention.guards import LARGEST_SHARE, Guard, guards_of, refusing
 from backstay.policy.retention.points import Point
 from backstay.policy.retention.policy import Policy
 from backstay.policy.retention.thinning import merges
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue
+from backstay.repository.changes import Expiry
 from backstay.repository.facts import Fact, newest_by_point, rank
 from backstay.repository.manifest import Manifest, PointFacts, RunReference
 from backstay.repository.repository import Repository
@@ -35,7 +36,8 @@ HEAD_LEVEL = "coherent"
 class Plan:
     """`frees` are the runs that no point needs which stays. `refused` are the guards that nobody allowed.
 
-    `links` are state runs that stay only because kept points lie behind them; `merges` runs could take their place.
+    `links` are state runs that stay only because kept points lie behind them; `merges` runs could take their place. `heads` are
+    the newest sequences of the lineages that were looked at.
     """
 
     repository: str
@@ -46,6 +48,7 @@ class Plan:
     merges: int
     guards: tuple[Guard, ...]
     refused: tuple[Guard, ...]
+    heads: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def freed_bytes(self) -> int:
@@ -81,8 +84,16 @@ def make_plan(
     cluster: str = "",
     allowed: Collection[Guard] = (),
     promised: Policy | None = None,
+    pinned: Collection[str] = (),
+    copied: Collection[str] | None = None,
+    head_level: str = HEAD_LEVEL,
+    gradual: bool = False,
 ) -> Plan:
     """The plan at `now`, for all clusters or for one. `readable` gives what a point holds where an identity opens it.
+
+    `promised` is the policy before, by default what the newest expiry says; `pinned` points are in use; `copied` are those that
+    another repository holds, None where that is not asked; `head_level` is what the newest point must have reached.
+    Where it is `gradual` and nothing else is objected to than how much would go, a fifth of all points goes, the oldest.
 
     Raises the first damage of the catalogue: who does not see everything must not say what can go.
     """
@@ -97,14 +108,16 @@ def make_plan(
         if cluster in ("", each.cluster)
     ]
     held = {point for hold in holds if hold.is_active(now) for point in hold.points}
-    decision = decide(points, now, policy, Kept(held))
-    guards = guards_of(
-        decision,
-        now,
-        window=policy.window,
-        promised=None if promised is None else promised.window,
-        verified_enough=rank(HEAD_LEVEL),
-    )
+    decision = decide(points, now, policy, Kept(held, pinned, copied))
+    window = promised.window if promised is not None else promised_window(catalogue, cluster)
+
+    def judged(decision: Decision) -> tuple[Guard, ...]:
+        return guards_of(decision, now, window=policy.window, promised=window, verified_enough=rank(head_level))
+
+    guards = judged(decision)
+    if gradual and refusing(guards, allowed) == (Guard.MANY_POINTS,):
+        decision = only_oldest(decision, int(LARGEST_SHARE * len(decision.points)))
+        guards = judged(decision)
     merging = merges(tuple(run.name for run in _chain(each)) for each in _kept(manifests, decision))
     linking = {name for each in merging for name in each}
     links = {run.name: run for each in manifests for run in _chain(each) if run.name in linking}
@@ -117,7 +130,19 @@ def make_plan(
         len(merging),
         guards,
         refusing(guards, allowed),
+        {each.id: each.last for each in catalogue.lineages},
     )
+
+
+def promised_window(catalogue: Catalogue, cluster: str = "") -> timedelta | None:
+    """How far back the policy of the newest expiry promised anything; None where nothing was ever marked."""
+    marks = [
+        (each.time, each.change.window)
+        for lineage in catalogue.lineages
+        for each in lineage.manifests
+        if isinstance(each.change, Expiry) and cluster in ("", each.cluster)
+    ]
+    return timedelta(seconds=max(marks)[1]) if marks else None
 
 
 def policy_text(policy: Policy) -> str:

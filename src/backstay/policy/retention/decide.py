@@ -7,7 +7,7 @@ backups stop, nothing more expires. Each cluster is decided by itself, as if the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backstay.policy.retention.periods import Period
@@ -25,6 +25,7 @@ LINEAGE = "the newest of its lineage"
 VERIFIED = "the newest that is verified best"
 OLDEST = "the oldest, until the longest window is full"
 NOT_COPIED = "no other repository holds it"
+LATER = "goes later: at most a fifth of all points at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ class Decision:
     def drop(self) -> tuple[Point, ...]:
         """The points that may go."""
         return tuple(each for each in self.points if not self.reasons[each.id])
+
+
+def only_oldest(decision: Decision, count: int) -> Decision:
+    """The same, but of what may go only the `count` oldest go now."""
+    later = {each.id for each in decision.drop[count:]}
+    return replace(
+        decision, reasons={name: (LATER,) if name in later else found for name, found in decision.reasons.items()}
+    )
 
 
 def decide(points: Iterable[Point], now: datetime, policy: Policy, kept: Kept | None = None) -> Decision:

@@ -1,0 +1,193 @@
+"""The sweep: what nobody needs any more is first said in a signed commit, then deleted.
+
+    1  take the lease; read every manifest, hold and pin; list what is there
+    2  per lineage: what may go (`closure`); commit it. Whatever was committed meanwhile is read first, and may change it
+    3  look for pins once more; delete in batches, the lease checked before each; then manifests below the floor
+    4  documents that speak of nothing any more, key slots of epochs that nothing needs (`leftovers`)
+
+Killed anywhere, it has deleted nothing that a point needs, and the next sweep goes on: what was said and is still there goes
+first. What the storage keeps under lock stays, is counted, and is no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from backstay import errors
+from backstay.clock import Clock
+from backstay.crypto.signing import SigningKey
+from backstay.jobs.retention.apply import commit_change, require_writer
+from backstay.jobs.retention.closure import FOREIGN_AGE, GRACE, Circumstances, LineageSweep, plan_lineage
+from backstay.jobs.retention.leftovers import find_leftovers
+from backstay.repository import names
+from backstay.repository.catalogue import Catalogue, read_catalogue
+from backstay.repository.changes import Sweep
+from backstay.repository.repository import Repository
+from backstay.repository.retention.holds import read_holds
+from backstay.repository.retention.lease import Lease, maintaining
+from backstay.repository.retention.pins import pinned_points, remove_stale_pins
+from backstay.telemetry import Progress, SilentProgress
+
+BATCH = 100
+_ATTEMPTS = 5
+_LOCKED = (errors.BLOB_LOCKED, errors.STORAGE_DENIED)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """What a sweep would do now. `orphans` are runs of lineages that have no manifest."""
+
+    lineages: tuple[LineageSweep, ...]
+    orphans: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+    @property
+    def freed_bytes(self) -> int:
+        """Bytes of the runs."""
+        return sum(blob.size for each in self.lineages for blob in each.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was done. `points` are ids that are no more; `locked` are objects that the storage did not let go."""
+
+    points: tuple[str, ...] = ()
+    removed: int = 0
+    freed_bytes: int = 0
+    locked: tuple[str, ...] = ()
+    manifests: int = 0
+    """How many old manifests were removed; they are among the `removed`."""
+
+
+def plan_sweep(repository: Repository, *, now: datetime, grace: timedelta = GRACE) -> SweepPlan:
+    """What `sweep` would do. Raises the damage of the catalogue: who does not see everything must not say what can go."""
+    catalogue = read_catalogue(repository).require_sound()
+    around = _circumstances(repository, now, grace)
+    lineages = tuple(plan_lineage(each, around) for each in catalogue.lineages if each.last)
+    return SweepPlan(
+        lineages,
+        tuple(_orphans(catalogue, around)),
+        find_leftovers(repository, catalogue, lineages, around.stored, now),
+    )
+
+
+def sweep(
+    repository: Repository,
+    key: SigningKey,
+    *,
+    clock: Clock,
+    grace: timedelta = GRACE,
+    progress: Progress | None = None,
+    only_declared: bool = False,
+) -> Swept:
+    """Delete what was marked `grace` ago and what nothing names. No identity is needed.
+
+    With `only_declared` nothing is decided here: only what earlier sweeps said is deleted, as fits a copy. Raises `LEASE_HELD`,
+    `LEASE_LOST`, `SIGNING_KEY_INVALID`, `RETENTION_CHANGED`, and the damage of the catalogue.
+    """
+    if not only_declared:
+        require_writer(repository, key)
+    watch = progress if progress is not None else SilentProgress()
+    with maintaining(repository.store, clock) as lease:
+        for attempt in range(1, _ATTEMPTS + 1):
+            plan = plan_sweep(repository, now=clock.now(), grace=grace)
+            if only_declared:
+                break
+            try:
+                _commit(repository, plan, key, lease, clock)
+                break
+            except errors.BackstayError as problem:
+                if problem.kind is not errors.RETENTION_CHANGED or attempt == _ATTEMPTS:
+                    raise
+        return _Deleting(repository, lease, clock, watch, only_declared=only_declared).run(plan)
+
+
+def _commit(repository: Repository, plan: SweepPlan, key: SigningKey, lease: Lease, clock: Clock) -> None:
+    for each in plan.lineages:
+        if each.needs_commit:
+            lease.check()
+            change = Sweep(tuple(point.sequence for point in each.going), each.undeclared, each.floor)
+            commit_change(
+                repository,
+                change,
+                key,
+                lineage=each.lineage,
+                cluster=each.cluster,
+                since=each.last,
+                now=clock.now(),
+                only_after_backups=False,
+            )
+
+
+class _Deleting:
+    """The part behind the commits."""
+
+    def __init__(
+        self, repository: Repository, lease: Lease, clock: Clock, progress: Progress, *, only_declared: bool
+    ) -> None:
+        self._repository, self._lease, self._clock, self._progress = repository, lease, clock, progress
+        self._only_declared = only_declared
+        self._done = Swept()
+
+    def run(self, plan: SweepPlan) -> Swept:
+        spared = self._spared()
+        self._progress.begin("deleting", plan.freed_bytes)
+        for each in plan.lineages:
+            undeclared = set(each.undeclared) if self._only_declared else set()
+            runs = [blob for blob in each.runs if blob.name not in spared and blob.name not in undeclared]
+            self._delete([(blob.name, blob.size) for blob in runs])
+            # Oldest first, and none behind one that stays: what is left is a chain without a gap.
+            if not (self._only_declared and each.is_floor_new):
+                before = self._done.removed
+                self._delete([(name, 0) for name in each.manifests], stop_at_locked=True)
+                self._done = replace(self._done, manifests=self._done.manifests + self._done.removed - before)
+        if not self._only_declared:
+            self._delete([(name, 0) for name in (*plan.orphans, *plan.leftovers)])
+            remove_stale_pins(self._repository.store, self._clock.now())
+            points = tuple(point.id for each in plan.lineages for point in each.going)
+            self._done = replace(self._done, points=points)
+        return self._done
+
+    def _spared(self) -> set[str]:
+        """The runs of points that somebody began to read between the plan and the commit: the next sweep sees to them."""
+        pinned = pinned_points(self._repository.store, self._clock.now())
+        if not pinned:
+            return set()
+        lineages = read_catalogue(self._repository).lineages
+        every = [point for lineage in lineages for point in (*lineage.manifests, *lineage.standing.expired)]
+        return {run.name for point in every if point.id in pinned for run in point.runs}
+
+    def _delete(self, objects: Sequence[tuple[str, int]], *, stop_at_locked: bool = False) -> None:
+        for number, (name, size) in enumerate(objects):
+            if number % BATCH == 0:
+                self._lease.check()
+            try:
+                self._repository.store.delete(name)
+            except errors.BackstayError as problem:
+                if problem.kind not in _LOCKED:
+                    raise
+                self._done = replace(self._done, locked=(*self._done.locked, name))
+                if stop_at_locked:
+                    return
+                continue
+            self._progress.advance(size)
+            self._done = replace(self._done, removed=self._done.removed + 1, freed_bytes=self._done.freed_bytes + size)
+
+
+def _circumstances(repository: Repository, now: datetime, grace: timedelta) -> Circumstances:
+    store = repository.store
+    held = {point for hold in read_holds(repository) if hold.is_active(now) for point in hold.points}
+    stored = {blob.name: blob for prefix in (names.RUNS, names.MANIFESTS, names.KEYS) for blob in store.list(prefix)}
+    return Circumstances(now, grace, stored, held, pinned_points(store, now))
+
+
+def _orphans(catalogue: Catalogue, around: Circumstances) -> Iterator[str]:
+    """Old runs of lineages without a manifest: no commit can say that they go, so they must be very old."""
+    known = {each.id for each in catalogue.lineages if each.last}
+    for name, blob in around.stored.items():
+        if name.startswith(names.RUNS) and around.now - blob.modified >= FOREIGN_AGE:
+            parts = name.split("/")
+            if len(parts) > 2 and parts[1] not in known:
+                yield name

@@ -1,0 +1,134 @@
+"""A repository that is maintained, with a clock that is set: for tests of marks, merges and sweeps.
+
+    kept = Maintained(); kept.back_up(cluster); kept.expire(points); kept.pass_time(hours=25); kept.merge(); kept.sweep()
+
+Every point is remembered with what the cluster held; `assert_all_restore` compares each that is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from backstay.blobs.contract import BlobStore
+from backstay.blobs.memory import MemoryStore
+from backstay.clock import SystemClock
+from backstay.jobs.retention.apply import Applied, commit_change, undelete
+from backstay.jobs.retention.merge import Merged, merge
+from backstay.jobs.retention.sweep import Swept, sweep
+from backstay.repository.catalogue import read_catalogue
+from backstay.repository.changes import Expiry
+from backstay.repository.manifest import Manifest
+from backstay.repository.repository import Repository, open_repository
+from backstay.repository.retention.pins import TTL
+from backstay.repository.writing import BaseRule, CommittedPoint
+from backstay.telemetry import SilentProgress
+from tests.backing_up import BEGIN, Cluster, Element, Place, normalised
+
+GRACE = timedelta(hours=24)
+assert TTL < GRACE
+
+
+class SetClock(SystemClock):
+    """A clock whose time is set."""
+
+    time = BEGIN
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Maintained(Place):
+    """A place whose points are remembered; its time goes only when it is told to, a quarter of an hour with each backup."""
+
+    def __init__(
+        self, *, seed: int = 1, plaintext: bool = False, spill: Path | None = None, store: MemoryStore | None = None
+    ) -> None:
+        self.clock = SetClock()
+        super().__init__(
+            store if store is not None else MemoryStore(self.clock), seed=seed, plaintext=plaintext, spill=spill
+        )
+        self.held: dict[str, tuple[list[Element], dict[bytes, bytes]]] = {}
+
+    def back_up(self, cluster: Cluster, *, rule: BaseRule | None = None) -> CommittedPoint:
+        self.clock.time = self.now
+        point = super().back_up(cluster, rule=rule)
+        self.held[point.manifest.id] = (normalised(cluster), cluster.live())
+        return point
+
+    def pass_time(self, **parts: float) -> None:
+        """So much time goes by."""
+        self.now += timedelta(**parts)
+        self.clock.time = self.now
+
+    def opened(self, store: BlobStore | None = None, *, readable: bool = True) -> Repository:
+        """The repository, through another store if one is given."""
+        return open_repository(store if store is not None else self.store, (self.operator,) if readable else ())
+
+    def expire(self, points: Sequence[Manifest], store: BlobStore | None = None) -> list[Manifest]:
+        """Mark points, whatever a policy says."""
+        repository = self.opened(store, readable=False)
+        done = []
+        for lineage in read_catalogue(repository).lineages:
+            own = tuple(each.sequence for each in points if each.lineage == lineage.id)
+            if own:
+                done.append(
+                    commit_change(
+                        repository,
+                        Expiry(own, "", "test", 3600),
+                        self.writer,
+                        lineage=lineage.id,
+                        cluster="prod",
+                        since=lineage.last,
+                        now=self.now,
+                    )
+                )
+        return done
+
+    def recall(self, points: Sequence[Manifest]) -> Applied:
+        """Take marks back."""
+        repository = self.opened(readable=False)
+        return undelete(repository, read_catalogue(repository), points, "test", self.writer, now=self.now)
+
+    def merge(self, store: BlobStore | None = None) -> Merged:
+        """Merge what can be merged."""
+        return merge(
+            self.opened(store),
+            self.writer,
+            clock=self.clock,
+            entropy=self.entropy,
+            spill=self.spill,
+            progress=SilentProgress(),
+        )
+
+    def sweep(self, store: BlobStore | None = None, *, only_declared: bool = False) -> Swept:
+        """Sweep, as whoever has no identity."""
+        return sweep(self.opened(store, readable=False), self.writer, clock=self.clock, only_declared=only_declared)
+
+    def assert_all_restore(self, store: BlobStore | None = None) -> int:
+        """Every point that is listed gives back what the cluster held; returns how many there are."""
+        before, self.store = self.store, store if store is not None else self.store
+        try:
+            points = self.catalogue().points
+            for point in points:
+                elements, live = self.held[point.id]
+                assert self.elements(point) == elements, point.id
+                assert self.live(point) == live, point.id
+        finally:
+            self.store = before
+        return len(points)
+
+    def run_names(self) -> set[str]:
+        """The runs that are there."""
+        return {blob.name for blob in self.store.list("runs/")}
+
+
+def copied(store: BlobStore, clock: SetClock) -> MemoryStore:
+    """A copy with the times of the original."""
+    copy, now = MemoryStore(clock), clock.time
+    for blob in store.list():
+        clock.time = blob.modified
+        copy.put(blob.name, b"".join(store.get(blob.name)))
+    clock.time = now
+    return copy
