@@ -299,6 +299,13 @@ class ControlPlane:
         path.write_text(yaml.safe_dump(pod))
         path.chmod(0o600)
 
+    def give_api_server(self, *flags: str) -> None:
+        """Run the API server anew with these flags besides its own, and wait until the old one is gone."""
+        name = "kube-apiserver"
+        (self.manifests / f"{name}.yaml").unlink()
+        self.wait_for(lambda: self.kubelet.process(name) is None, "the API server does not end")
+        self.write_manifest(name, [*self._commands()[name], *flags])
+
     def etcd_command(self, *extra: str) -> list[str]:
         """What kubeadm writes into etcd's manifest."""
         client, between = f"https://127.0.0.1:{self.ports.client}", f"http://127.0.0.1:{self.ports.peer}"

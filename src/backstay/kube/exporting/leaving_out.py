@@ -90,6 +90,8 @@ def _is_made(identity: Identity, json: JsonObject, surroundings: Surroundings) -
         return identity.name == "default" and not (own or labels or annotations)
     if resource == "namespaces":
         return identity.name in _NAMESPACES and labels.keys() <= {"kubernetes.io/metadata.name"}
+    if resource == "clustertrustbundles":
+        return text(json, "spec", "signerName").startswith("kubernetes.io/")
     if resource == "apiservices":
         return bool(text(labels, "kube-aggregator.kubernetes.io/automanaged"))
     if identity.group == "flowcontrol.apiserver.k8s.io":
