@@ -162,7 +162,7 @@ def served_backup(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def automated(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """A served cluster with a few keys, three empty places, and the backstay.toml that names them, in the current directory."""
-    for place in ("srv/near", "srv/far", "srv/files", "root", "var/lib/node_exporter"):
+    for place in ("srv/near", "srv/far", "srv/files", "etc/backstay", "var/lib/node_exporter"):
         (root / place).mkdir(parents=True)
     patch.setenv("PATH", "/nowhere")  # the page shows a maintainer without an etcd to drill on
     with Etcd(in_process=True) as etcd:

@@ -125,7 +125,7 @@ PATHS = [
     Case("[repositories.near]", '[repositories.near]\nkeep = "7d"', "write a tier", at=1),
     Case("[repositories.plain]", '[repositories.plain]\nevery = "1 hour"', '"1h"', at=1),
     Case("[repositories.plain]", '[repositories.plain]\nevery = "1d"\nkeep = "6h"', 'keep = "1d"', at=2),
-    Case("[repositories.plain]", '[repositories.plain]\nidentity = "/root/key"', "leave it out", at=1),
+    Case("[repositories.plain]", '[repositories.plain]\nidentity = "/keys/operator"', "leave it out", at=1),
 ]
 VALUES = [
     Case(old, f"{old.partition(' = ')[0]} = {wrong}", suggestion, *at)
