@@ -97,3 +97,8 @@ def test_a_backup_is_held_from_the_start(desk: Desk) -> None:
     assert hold["reason"] == "before-upgrade"
     assert desk.run("backup", desk.place, "--from", desk.directory / "2.db", "--reason", "why") == 2
     assert desk.run("backup", desk.place, "--from", desk.directory / "2.db", "--tag", "120431") == 2
+
+
+def test_a_restore_leaves_no_pin(desk: Desk) -> None:
+    assert desk.run("restore", desk.place, "-i", desk.key, "--to", desk.directory / "a.db") == 0
+    assert not [path for path in desk.place.rglob("pins/*") if path.is_file()]

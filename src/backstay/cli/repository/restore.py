@@ -28,6 +28,7 @@ from backstay.cli.repository.restore_directory import DirectoryOptions, director
 from backstay.cli.repository.restore_plan import RestoreOutlook
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
+from backstay.jobs.points.keeping import kept
 from backstay.jobs.points.restore import DirectoryWish, PointPlan, RestoredPoint, plan_restore, restore
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.choosing import choose
@@ -123,11 +124,12 @@ def command(
             if dry_run:
                 show({**_plan_data(plan), **_data(beside)}, output, lambda: _plan_text(plan) + _text(beside))
                 return
-            restored = restore(
-                point, plan, disk=LocalDisk(), clock=SystemClock(), entropy=os.urandom, progress=progress
-            )
-            if beside is not None:
-                beside.run()
+            with kept(opened, chosen.point, clock=SystemClock(), entropy=os.urandom, progress=progress) as watched:
+                restored = restore(
+                    point, plan, disk=LocalDisk(), clock=SystemClock(), entropy=os.urandom, progress=watched
+                )
+                if beside is not None:
+                    beside.run()
     finally:
         progress.finish()
     show({**as_data(restored), **_data(beside)}, output, lambda: as_text(restored) + _text(beside))

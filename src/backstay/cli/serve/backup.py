@@ -6,6 +6,7 @@ What it says stands in the server's log; the repository is closed before anybody
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from backstay import errors
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import Access, opened_repository
 from backstay.cli.sources import find_repository
+from backstay.clock import SystemClock
+from backstay.jobs.points.keeping import kept
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.choosing import LATEST, choose
 from backstay.repository.reading import PointReader
@@ -71,6 +74,8 @@ class ServedBackup:
             _log.info("rebuilding a backup", extra=fields(point=chosen.point.id, scratch=str(scratch)))
             if not repository.is_sealed:
                 _log.warning("the repository is not encrypted", extra=fields(repository=repository.store.location))
-            return open_point_server(
-                settings, PointReader(repository, chosen.point), revision, scratch=scratch, progress=SilentProgress()
-            )
+            clock, silent = SystemClock(), SilentProgress()
+            with kept(repository, chosen.point, clock=clock, entropy=os.urandom, progress=silent) as progress:
+                return open_point_server(
+                    settings, PointReader(repository, chosen.point), revision, scratch=scratch, progress=progress
+                )

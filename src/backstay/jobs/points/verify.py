@@ -129,8 +129,7 @@ def verify(
     listed = {blob.name: blob.size for prefix in (names.RUNS, names.KEYS) for blob in repository.store.list(prefix)}
     verifier = _Verifier(repository, listed, spill, entropy, progress)
     found = [POINT_UNAUTHENTIC.at(problem.where or problem.what, str(problem)) for problem in catalogue.damage]
-    used = {part.name for each in catalogue.points for part in each.objects}
-    unused = [name for name in listed if name.startswith(names.RUNS) and name not in used]
+    unused = [name for name in listed if name.startswith(names.RUNS) and name not in catalogue.named_runs]
     if unused and not catalogue.damage:
         total = sum(listed[name] for name in unused)
         found.append(OBJECTS_UNUSED.at("repository", f"{len(unused)} objects, {total} bytes"))
