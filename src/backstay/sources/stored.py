@@ -97,6 +97,18 @@ class StoredSource:
             if record.item.key and matches(record.item.key):
                 yield record
 
+    def record_sizes(self) -> Iterator[tuple[bytes, int, int]]:
+        """Key, main revision and stored bytes of every record, tombstones included; no value is touched."""
+        database = self._store.database
+        bucket, buffer = database.bucket(schema.KEY), database.buffer
+        for leaf in bucket.leaves() if bucket is not None else ():
+            for _, key_at, value_at, end in leaf.spans():
+                key = hashkv.user_key(buffer, value_at, end)
+                if key:
+                    yield key, int.from_bytes(buffer[key_at : key_at + 8], "big"), end - value_at
+        for record in self._store.tail_records():
+            yield record.item.key, record.revision.main, len(record.item.key) + len(record.item.value)
+
     def sample(self, count: int) -> Iterator[KeyValue]:
         """The oldest and the newest `count` records that are stored, tombstones left out: what can be had at once."""
         bucket = self._store.database.bucket(schema.KEY)

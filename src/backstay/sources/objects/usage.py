@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from backstay.sources.key_text import key_text
 from backstay.sources.objects.cluster import Objects
 from backstay.sources.selection import Selection
+from backstay.sources.source import Source
+from backstay.sources.stored import StoredSource
 from backstay.values import NO_COMPACTION
 
 _OUTSIDE = "(no object)"
@@ -53,23 +56,27 @@ class Usage:
 def usage_of(objects: Objects, limit: int) -> Usage:
     """What fills the store of `objects`, with at most `limit` rows of each kind. Raises what reading the source raises."""
     stored: dict[bytes, list[int]] = {}
-    for record in objects.source.records(Selection()):
-        item = record.item
-        sums = stored.get(item.key)
+    newest = objects.revision
+    for key, revision, size in _records(objects.source):
+        if revision > newest:
+            continue
+        sums = stored.get(key)
         if sums is None:
-            sums = stored[item.key] = [0, 0]
-        sums[0] += 1
-        sums[1] += len(item.key) + len(item.value)
+            stored[key] = [1, size, size]
+        else:
+            sums[0] += 1
+            sums[1] += size
+            sums[2] = size
     kinds: dict[str, list[int]] = {}
     namespaces: dict[str, list[int]] = {}
     largest: list[tuple[int, bytes]] = []
     written: list[tuple[int, bytes]] = []
     leases: Counter[int] = Counter()
+    times: dict[bytes, int] = {}
     _ = objects.resources
     identify = objects.layout.identify
     for entry in objects.source.keys(Selection(), objects.settings.at):
-        size = len(entry.key) + (entry.size or 0)
-        revisions, all_bytes = stored.pop(entry.key, (1, size))
+        revisions, all_bytes, size = stored.pop(entry.key, None) or [1, entry.size or 0, entry.size or 0]
         identity = identify(entry.key)
         kind, namespace = (identity.group_resource, identity.namespace) if identity is not None else (_OUTSIDE, "")
         for sums in (kinds.setdefault(kind, [0, 0, 0, 0]), namespaces.setdefault(namespace, [0, 0, 0, 0])):
@@ -81,12 +88,8 @@ def usage_of(objects: Objects, limit: int) -> Usage:
         _keep(written, (entry.version, entry.key), limit)
         if entry.lease:
             leases[entry.lease] += 1
-        if entry.version > 1:
-            stored[entry.key] = [revisions, -1]
-    times = {key: revisions for key, (revisions, size) in stored.items() if size < 0}
-    for key, (revisions, size) in stored.items():
-        if size < 0:
-            continue
+        times[entry.key] = revisions
+    for key, (revisions, size, _) in stored.items():
         identity = identify(key)
         kind, namespace = (identity.group_resource, identity.namespace) if identity is not None else (_OUTSIDE, "")
         for sums in (kinds.setdefault(kind, [0, 0, 0, 0]), namespaces.setdefault(namespace, [0, 0, 0, 0])):
@@ -100,11 +103,20 @@ def usage_of(objects: Objects, limit: int) -> Usage:
         _largest_first(kinds, limit),
         _largest_first(namespaces, limit),
         tuple((key_text(key), size) for size, key in sorted(largest, reverse=True)),
-        tuple((key_text(key), version, times.get(key, 1)) for version, key in sorted(written, reverse=True)),
+        tuple((key_text(key), version, times[key]) for version, key in sorted(written, reverse=True)),
         len(leases),
         leases.total(),
         Share(*kinds.get("events", ())),
     )
+
+
+def _records(source: Source) -> Iterator[tuple[bytes, int, int]]:
+    """Key, revision and bytes of every stored record, in order."""
+    if isinstance(source, StoredSource):
+        yield from source.record_sizes()
+        return
+    for record in source.records(Selection()):
+        yield record.item.key, record.revision.main, len(record.item.key) + len(record.item.value)
 
 
 def _keep(heap: list[tuple[int, bytes]], item: tuple[int, bytes], limit: int) -> None:
