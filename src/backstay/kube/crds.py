@@ -99,8 +99,8 @@ def resources_of(definitions: Iterable[JsonObject]) -> Iterator[Resource]:
         if not isinstance(spec, dict) or not isinstance(names, dict):
             continue
         group, plural, kind = spec.get("group"), names.get("plural"), names.get("kind")
-        if not (_is_name(group) and _is_name(plural) and isinstance(kind, str)):
-            continue
+        if not (_is_name(group) and "." in group and _is_name(plural) and isinstance(kind, str)):
+            continue  # a group has a dot, or its place could be that of something built in
         singular = names.get("singular")
         yield Resource(
             group,

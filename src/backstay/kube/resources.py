@@ -137,9 +137,10 @@ class Resources:
 
     def __init__(self, custom: Iterable[Resource] = ()) -> None:
         self._all = (*BUILT_IN, *custom)
-        self._by_place = {each.stored_below: each for each in self._all}
+        self._by_place: dict[str, Resource] = {}
         self._by_name: dict[str, Resource] = {}
         for each in self._all:
+            self._by_place.setdefault(each.stored_below, each)  # what is built in cannot be taken over by a CRD
             for name in (each.resource, each.singular, each.kind.lower(), *each.short_names):
                 self._by_name.setdefault(f"{name}.{each.group}", each)
                 if not each.is_special:

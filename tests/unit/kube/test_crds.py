@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backstay.kube.crds import as_v1, is_v1beta1, resources_of
+from backstay.kube.resources import Resources
 
 STORED: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1beta1",
@@ -72,6 +73,16 @@ def test_a_crd_that_lies_raises_nothing(spec: Any) -> None:
     stored = {**STORED, "spec": spec}
     assert as_v1(stored)["apiVersion"] == "apiextensions.k8s.io/v1"
     assert len(list(resources_of([stored]))) <= 1
+
+
+def test_a_crd_cannot_take_the_place_of_what_is_built_in() -> None:
+    spec = {"group": "services", "names": {"plural": "specs", "kind": "Spec", "shortNames": ["po"]}}
+    assert not list(resources_of([{**STORED, "spec": spec}]))
+    (custom,) = resources_of([{**STORED, "spec": {**spec, "group": "x.example.com"}}])
+    pods = Resources([custom]).find("po")
+    assert pods is not None and pods.kind == "Pod"
+    taken = Resources([custom._replace(stored_below="services/specs")]).stored_at("services/specs")
+    assert taken is not None and taken.kind == "Service"
 
 
 def test_a_crd_adds_its_resource() -> None:

@@ -139,3 +139,12 @@ def test_a_list_of_a_million_numbers_is_linear() -> None:
     numbers = envelope("v1", "Node", metadata("n") + bytes_field(2, bytes_field(7, b"10.0.0.0/24") * 100_000))
     found = read(KEYS[0], numbers)
     assert found.json is not None and len(found.json["spec"]["podCIDRs"]) == 100_000
+
+
+def test_every_message_of_the_table_may_be_claimed_as_a_kind() -> None:
+    for name in shipped_table().names():
+        package, _, kind = name.rpartition(".")
+        group, _, version = package.rpartition(".")
+        for api_version in (f"{group}/{version}", version):
+            for message in (b"", bytes_field(1, b"x"), bytes_field(2, b"\x08\x01")):
+                read(KEYS[0], envelope(api_version, kind, message))

@@ -78,6 +78,11 @@ class ValueDecoder:
                 return _damaged(
                     Encoding.PROTOBUF, envelope.api_version, envelope.kind, self._generic(envelope), problem
                 )  # fmt: skip
+        if not isinstance(json, dict):  # a type that prints as no object of its own
+            json, problem_found = (
+                self._generic(envelope),
+                Problem("unknown-type", f"{envelope.kind} is no kind of object"),
+            )
         full = {"kind": envelope.kind, "apiVersion": envelope.api_version, **json}
         if crds.is_v1beta1(full) and problem_found is None:
             full = crds.as_v1(full)
