@@ -65,6 +65,7 @@ class ValueDecoder:
             plan = self._plans.find(f"meta.v1.{envelope.kind}")
         reader = MessageReader()
         problem_found: Problem | None = None
+        json: Any
         if plan is None:
             json = self._generic(envelope)
             problem_found = Problem("unknown-type", f"{envelope.api_version or 'no version'} {envelope.kind}")
