@@ -194,6 +194,22 @@ def test_who_has_no_identity_can_verify_less_and_accuses_nobody(host: Host) -> N
     assert host.say("status", "near", status=4)
 
 
+def test_companions_of_the_configuration_are_stored_and_their_absence_is_a_warning(host: Host) -> None:
+    config = host.root / "backstay.toml"
+    config.write_text(
+        config.read_text().replace('site = "fra"\nrepo', f'site = "fra"\ncompanions = ["{host.root}/kit.near"]\nrepo')
+    )
+    said = host.once()
+    assert (said["exit_status"], by_name(said)["near"]["findings"]) == (0, [])
+    kinds = {run["class"] for run in json.loads(host.say("show", "near", "-o", "json"))["runs"]}
+    assert "companions" in kinds
+    host.forget_when()
+    (host.root / "kit.near").unlink()
+    again = host.once("--scale", "100000", status=3)
+    assert by_name(again)["near"]["point"]
+    assert by_name(again)["near"]["findings"][0]["code"] == "companion-left-out"
+
+
 def test_a_state_directory_that_cannot_be_written_costs_no_plain_copy(host: Host) -> None:
     (host.root / "blocked").write_text("a file is where the directory should be")
     said = by_name(host.once("--state-dir", host.root / "blocked" / "state", status=3))

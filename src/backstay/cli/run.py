@@ -48,7 +48,7 @@ from backstay.jobs.automation.maintainer import MaintenanceOutcome, MaintenanceR
 from backstay.jobs.automation.metrics import LAST_SUCCESS, exposition, samples
 from backstay.jobs.automation.promised import Promised
 from backstay.jobs.automation.publishing import push, write_textfile
-from backstay.jobs.automation.reading import Reading, read_cluster
+from backstay.jobs.automation.reading import CompanionsWish, Reading, read_cluster
 from backstay.policy.copies import CopyPlace
 from backstay.values import size_text
 
@@ -168,13 +168,15 @@ def _opener(
     settings = connection_to(cluster, connection)
 
     def opened() -> AbstractContextManager[Reading]:
-        reached = reach(ask_password(settings), root=host_root(access.environment))
+        root = host_root(access.environment)
+        reached = reach(ask_password(settings), root=root)
         return read_cluster(
             reached.options,
             scratch_directory(access, scratch),
             disk=LocalDisk(),
             clock=SystemClock(),
             progress=reporting.watch(),
+            companions=CompanionsWish(root, cluster.companions, cluster.companion_recipients),
         )
 
     return opened

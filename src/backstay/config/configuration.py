@@ -39,7 +39,11 @@ class RepositoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster, how to reach it, and where its copies go. Passwords come from the environment."""
+    """A cluster, how to reach it, and where its copies go. Passwords come from the environment.
+
+    `companions` are layouts and paths whose files are stored with each point; `companion_recipients` alone can read them, if
+    there are any.
+    """
 
     name: str
     endpoints: tuple[str, ...]
@@ -50,6 +54,8 @@ class Cluster:
     key: Path | None = None
     user: str = ""
     site: str = ""
+    companions: tuple[str, ...] = ()
+    companion_recipients: tuple[str, ...] = ()
 
     @property
     def paces(self) -> Mapping[str, timedelta]:

@@ -3,7 +3,7 @@
     [tiers.payments]               one's own tier: like = a built-in one, then every, keep, rto, rpo
     state_dir = "/..."             what this host remembers
     [repositories.near]            location; identity; site; form = "plain" with recipients, every, keep
-    [clusters.eu]                  endpoints, tier, repositories; cacert, cert, key, user, site
+    [clusters.eu]                  endpoints, tier, repositories; cacert, cert, key, user, site, companions
 
 Reading never stops at the first mistake: a value that is wrong is noted and left out, and what depends on it is not
 complained about a second time. A text that is no TOML has one mistake, because nothing behind it can be trusted.
@@ -239,12 +239,17 @@ class _DocumentReader:
             **dict.fromkeys(("cacert", "cert", "key"), values.path),
             "user": values.user,
             "site": values.site,
+            "companions": values.companions,
+            "companion_recipients": values.companion_recipients,
         }
         said = self.keys(path, table, keys, required=("endpoints", "tier", "repositories"))
         for given, other in (("cert", "key"), ("key", "cert")):
             if given in table and other not in table:
                 wrong = Wrong(f"it stands without `{other}`", "both or none", f'write {other} = "/..." beside it')
                 self.note((*path, given), wrong)
+        if "companion_recipients" in table and "companions" not in table:
+            hint = 'write companions = ["kubeadm"] beside it'
+            self.note((*path, "companion_recipients"), Wrong("it stands without `companions`", "both or none", hint))
         tier = tiers.get(said.pop("tier", ""))
         places = [repositories[name] for name in said.pop("repositories", ())]
         entries = tuple(each for each in places if each is not None)

@@ -16,6 +16,7 @@ from backstay.config.configuration import Form
 from backstay.config.mistakes import Wrong, Wrongs, nearest, one_of, shown
 from backstay.crypto.recipients import read_recipients
 from backstay.errors import BackstayError
+from backstay.jobs.companions.layouts import LAYOUTS
 from backstay.policy.retention.periods import Period
 
 Value = TypeVar("Value")
@@ -25,6 +26,7 @@ _SITE_HINT = "the name of a place"
 _PERIOD = "a period such as 15m, 6h, 30d"
 _ENDPOINT = "endpoints such as https://10.0.0.11:2379"
 _RECIPIENT = "public recipients such as age1..., ssh-ed25519 ..."
+_COMPANION = "names of layouts such as kubeadm, and absolute paths"
 _SECRET = "AGE-SECRET-KEY"
 _WORDS = {
     "minute": "m", "min": "m", "mins": "m", "minutes": "m", "hour": "h", "hours": "h", "day": "d", "days": "d", "week": "w",
@@ -169,6 +171,26 @@ def _recipient(written: str) -> str:
             read_recipients([written], {})
         except BackstayError as problem:
             raise Wrong(f"{shown(written)} is no recipient", _RECIPIENT, f"copy it whole: {problem.why}") from None
+    return written
+
+
+def companions(value: object) -> tuple[str, ...]:
+    """What is stored beside the keys: names of layouts, and absolute paths. Whether anything is there is not asked here."""
+    return list_of(value, _companion, _COMPANION)
+
+
+def _companion(written: str) -> str:
+    return written if written.startswith("/") and "\0" not in written else choice(written, tuple(LAYOUTS))
+
+
+def companion_recipients(value: object) -> tuple[str, ...]:
+    """Who alone can read companions."""
+    return list_of(value, _companion_recipient, _RECIPIENT)
+
+
+def _companion_recipient(written: str) -> str:
+    if not _recipient(written).startswith("age1"):
+        raise Wrong("companions are sealed to keys of age", "age1...", "name a public key that `age-keygen` printed")
     return written
 
 

@@ -44,7 +44,9 @@ site = "ber"
 tier = "payments"
 repositories = ["near", "plain"]
 """
-CLUSTER = ("endpoints", "cacert", "cert", "key", "user", "site", "tier", "repositories")
+CLUSTER = (
+    "endpoints", "cacert", "cert", "key", "user", "site", "tier", "repositories", "companions", "companion_recipients",
+)  # fmt: skip
 REPOSITORY = ("location", "form", "site", "recipients", "identity")
 TIER = ("like", "every", "keep", "rto", "rpo")
 HEADERS = {"[tiers.payments]": TIER, "[repositories.near]": REPOSITORY, "[clusters.eu]": CLUSTER}
@@ -117,6 +119,10 @@ PERIODS = [
     )
 ]
 PATHS = [
+    Case(line("user"), 'companions = ["kubadm"]', '"kubeadm"'),
+    Case(line("user"), 'companions = "kubeadm"', '["kubeadm"]'),
+    Case(line("user"), f'companion_recipients = ["{RECIPIENT}"]', 'companions = ["kubeadm"]'),
+    Case(line("user"), 'companions = ["kubeadm"]\ncompanion_recipients = ["ssh-ed25519 AAAA"]', "copy it whole", at=1),
     Case(line("state_dir"), 'state_dir = "state"', "if that is it"),
     Case(line("state_dir"), "state-dir = 1", "`state_dir`"),
     Case("[repositories.near]", '[repositories.near]\nidentity = "operator.key"', "if that is it", at=1),

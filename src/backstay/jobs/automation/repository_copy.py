@@ -85,7 +85,7 @@ class OpenRepositoryCopy:
             report = backing_up.run(
                 self._repository,
                 store,
-                BackupWish(self._copy.cluster, source.described),
+                BackupWish(self._copy.cluster, source.described, companions=source.companions),
                 self._state,
                 clock=tools.clock,
                 entropy=tools.entropy,
@@ -96,7 +96,7 @@ class OpenRepositoryCopy:
                 computing=source.computing,
             )
         note = f"a base, because {report.base_reason}" if report.base_reason else ""
-        return Stored(report.manifest.id, report.new_bytes, note, report.findings)
+        return Stored(report.manifest.id, report.new_bytes, note, (*source.findings, *report.findings))
 
     def care(self, now: datetime, last: datetime | None) -> Care:
         """Verify up to `intact` what never was, and the oldest of the rest; mark what may go."""
@@ -117,7 +117,6 @@ class OpenRepositoryCopy:
             self._state.signing_key(),
             cluster=self._copy.cluster,
             now=now,
-            entropy=self._copy.tools.entropy,
         )
         return replace(care, removed=marked.count, findings=(*care.findings, *marked.findings))
 
@@ -161,10 +160,10 @@ class OpenRepositoryCopy:
         )
         key = self._state.signing_key()
         merged = merge(
-            self._repository, self._copy.retention, key, cluster=self._copy.cluster, now=now,
+            self._repository, key, cluster=self._copy.cluster, clock=tools.clock,
             entropy=tools.entropy, spill=tools.spill, progress=tools.progress,
         )  # fmt: skip
-        swept = sweep(self._repository, key, now=now, entropy=tools.entropy)
+        swept = sweep(self._repository, key, clock=tools.clock, progress=tools.progress)
         return Upkeep(
             care, merged.count, swept.count, swept.freed_bytes, (*care.findings, *merged.findings, *swept.findings)
         )

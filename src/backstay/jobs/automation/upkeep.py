@@ -1,6 +1,7 @@
 """Retention as runs apply it: an agent marks what may go, a maintainer merges links and sweeps what was marked long enough ago.
 
-The guards stay: what looks like a mistake is not done, and is a finding until a person has looked at it.
+The guards stay: what looks like a mistake is not done, and is a finding until a person has looked at it. Only that much would go
+at once is no objection here, as after a pause of runs it always does: then the oldest go, a fifth at a time.
 """
 
 from __future__ import annotations
@@ -10,13 +11,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from backstay import errors
+from backstay.clock import Clock
 from backstay.crypto.signing import SigningKey
-from backstay.findings import Finding
+from backstay.findings import Finding, Severity, declare
+from backstay.jobs.retention import merge as merging
+from backstay.jobs.retention import sweep as sweeping
+from backstay.jobs.retention.apply import apply
+from backstay.jobs.retention.plan import make_plan
 from backstay.policy.retention.policy import Policy
-from backstay.repository.catalogue import Catalogue
+from backstay.repository.catalogue import Catalogue, facts_of
 from backstay.repository.facts import Fact
+from backstay.repository.manifest import Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
+from backstay.repository.retention.holds import read_holds
+from backstay.repository.retention.pins import pinned_points
 from backstay.telemetry import Progress
+
+RETENTION_WAITS = declare(
+    "retention-waits",
+    Severity.WARNING,
+    "Old points were not marked, because that looked like a mistake or an attack.",
+    "look at `backstay retention plan REPO`; if it is right, apply it by hand with --allow",
+)
+HEAD_LEVEL = "intact"
+"""An agent has proven the source of the newest point, and has read back what it stored; it cannot open what is sealed."""
+_BUSY = (errors.LEASE_HELD, errors.RETENTION_CHANGED)
+"""Somebody else is at it: the next run comes soon enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +58,72 @@ def mark(
     *,
     cluster: str,
     now: datetime,
-    entropy: Entropy,
 ) -> Done:
-    """Mark the points that `policy` no longer keeps."""
-    return Done()
+    """Mark the points of `cluster` that `policy` no longer keeps."""
+
+    def readable(manifest: Manifest) -> PointFacts | None:
+        # Of today's points the writer still has the key; of others the number of keys is not known.
+        try:
+            return facts_of(repository, manifest)
+        except errors.BackstayError as problem:
+            if problem.kind is not errors.KEY_UNAVAILABLE:
+                raise
+            return None
+
+    plan = make_plan(
+        repository,
+        catalogue,
+        facts,
+        read_holds(repository),
+        policy,
+        now=now,
+        readable=readable,
+        cluster=cluster,
+        pinned=pinned_points(repository.store, now),
+        head_level=HEAD_LEVEL,
+        gradual=True,
+    )
+    if plan.refused:
+        waits = f"{len(plan.decision.drop)} points: {', '.join(each.value for each in plan.refused)}"
+        return Done(findings=(RETENTION_WAITS.at(repository.store.location, waits),))
+    if not plan.decision.drop:
+        return Done()
+    try:
+        return Done(len(apply(repository, plan, key, now=now).points))
+    except errors.BackstayError as problem:
+        if problem.kind not in _BUSY:
+            raise
+        return Done()
 
 
 def merge(
     repository: Repository,
-    policy: Policy,
     key: SigningKey,
     *,
     cluster: str,
-    now: datetime,
+    clock: Clock,
     entropy: Entropy,
     spill: Path,
     progress: Progress,
 ) -> Done:
     """Replace links between kept points by merged runs."""
-    return Done()
+    try:
+        merged = merging.merge(
+            repository, key, clock=clock, entropy=entropy, spill=spill, progress=progress, cluster=cluster
+        )
+    except errors.BackstayError as problem:
+        if problem.kind not in _BUSY:
+            raise
+        return Done()
+    return Done(merged.replaced)
 
 
-def sweep(repository: Repository, key: SigningKey, *, now: datetime, entropy: Entropy) -> Done:
+def sweep(repository: Repository, key: SigningKey, *, clock: Clock, progress: Progress) -> Done:
     """Delete what was marked long enough ago."""
-    return Done()
+    try:
+        swept = sweeping.sweep(repository, key, clock=clock, progress=progress)
+    except errors.BackstayError as problem:
+        if problem.kind not in _BUSY:
+            raise
+        return Done()
+    return Done(swept.removed, swept.freed_bytes)
