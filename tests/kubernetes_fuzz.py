@@ -20,14 +20,25 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backstay.cli.render import object_changes
+from backstay.cli.render.json_output import json_text
 from backstay.formats.mvcc import KeyValue
+from backstay.kube.audit import Audit, Terms
+from backstay.kube.compare import Change, ObjectChange, shown
+from backstay.kube.compare.sets import differences
 from backstay.kube.decode import ObjectDecoder
 from backstay.kube.encryption import read_configuration
+from backstay.kube.exporting import Surroundings, applicable, left_out, sort_key
 from backstay.kube.keys import Layout
+from backstay.kube.printing.json_text import compact_json, json_of
+from backstay.kube.printing.yaml_text import yaml_of
+from backstay.kube.redaction import is_secret, redact
 from backstay.kube.release import Release
+from backstay.kube.values import KubernetesObject
 from backstay.sources import Selection, open_source
 from tests import kubernetes_cases
 
@@ -180,18 +191,47 @@ class Examiner:
                 use(before, after)
 
 
-def _uses() -> Iterator[Callable[[Any, Any], object]]:
-    """What there is to do with an object and with two; parts that are not there yet are left out."""
-    from backstay.kube.redaction import redact
-
+def _uses() -> Iterator[Callable[[KubernetesObject, KubernetesObject], object]]:
+    """What there is to do with an object, and with two."""
     yield lambda before, after: redact(after)
-    try:
-        from backstay.kube.printing.json_text import compact_json, json_of
-        from backstay.kube.printing.yaml_text import yaml_of
-    except ImportError:
-        pass
-    else:
-        yield lambda before, after: (json_of(after.json), compact_json(after.json), yaml_of(after.json))
+    yield lambda before, after: (json_of(after.json), compact_json(after.json), yaml_of(after.json))
+    yield _compare
+    yield _export
+    yield _audit
+
+
+def _compare(before: KubernetesObject, after: KubernetesObject) -> None:
+    fields = differences(before, after)
+    change = ObjectChange(Change.CHANGED, after.identity, before, after, fields)
+    for each in (change, shown(change), shown(ObjectChange(Change.CHANGED, after.identity, after, before, fields))):
+        lines = [*object_changes.change_lines(each, True)]
+        if after.mod_revision % 8 == 0:  # YAML takes its time
+            lines += object_changes.change_patch(each, False)
+        text = json_text(object_changes.change_plain(each), pretty=False) + "".join(lines)
+        text.encode()
+    hidden = repr(shown(change)) if is_secret(after.identity, after.json) else ""
+    data = after.json.get("data") if after.json is not None else None
+    for value in data.values() if isinstance(data, dict) and hidden else ():
+        assert not isinstance(value, str) or len(value) < 16 or f"'{value}'" not in hidden, "a Secret was shown"
+
+
+def _export(before: KubernetesObject, after: KubernetesObject) -> None:
+    everything = Surroundings(
+        exists=lambda *_: True, has_selector=lambda *_: True, lives_in_target=lambda *_: True, has_volume=lambda _: True
+    )
+    for surroundings in (Surroundings(), everything):
+        if left_out(after.identity, after.json, surroundings) is None and after.json is not None:
+            ready = applicable(after.identity, after.json, surroundings)
+            (yaml_of if after.mod_revision % 8 == 1 else json_of)(ready).encode()
+    sort_key(after.identity)
+
+
+def _audit(before: KubernetesObject, after: KubernetesObject) -> None:
+    audit = Audit(Terms(datetime(2026, 11, 25, tzinfo=UTC), Release(1, 37), None))
+    audit.see(before)
+    audit.see(after)
+    audit.see_past(after.identity, after.key, 1, after.text.encode())
+    "".join(map(str, audit.findings())).encode()
 
 
 class TooSlow(Exception):
