@@ -7,6 +7,7 @@ Children are forked, which nothing here forbids: gRPC is not loaded in this prog
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from backstay.clock import SystemClock
 from backstay.durable import Disk
 from backstay.jobs.points.restore import one_directory, plan_restore, restore
+from backstay.repository.reading import PointReader
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Place, small_history
 from tests.faulty_disk import DyingDisk
@@ -21,10 +23,16 @@ from tests.faulty_disk import DyingDisk
 REVISION = 12
 
 
+@functools.cache
+def backed_up() -> tuple[Place, PointReader]:
+    """A small history in a repository; the same one in every process."""
+    place = Place()
+    return place, place.reader(place.back_up(small_history()).manifest)
+
+
 def restore_shape(shape: str, place: Path, disk: Disk) -> None:
     """Restore the same small history into `place`: as a file, as an older revision, or as a directory."""
-    repository = Place(spill=place)
-    reader = repository.reader(repository.back_up(small_history()).manifest)
+    repository, reader = backed_up()
     target = place / "target"
     wish = one_directory(target) if shape == "directory" else None
     plan = plan_restore(reader, target, directory=wish, revision=REVISION if shape == "history" else None)
@@ -36,6 +44,7 @@ def restore_shape(shape: str, place: Path, disk: Disk) -> None:
 def main(place: str, shape: str, steps: str) -> None:
     """Let one child die at each of the steps, before it and after it."""
     assert "grpc" not in sys.modules
+    backed_up()
     for step in range(1, int(steps) + 1):
         for when in ("before", "after"):
             own = Path(place) / f"{step}-{when}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from backstay import errors
@@ -18,6 +20,7 @@ from backstay.repository.retention.holds import put_hold, read_holds
 from backstay.repository.tags import put_tag, read_tags
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Place, small_history
+from tests.retaining import Maintained
 
 
 @pytest.fixture
@@ -188,3 +191,30 @@ def test_a_run_that_expired_at_the_source_is_reported_and_no_failure(place: Plac
     place.store.delete(gone)
     report = copy_repository(place.repository(), MemoryStore(), progress=SilentProgress())
     assert report.plan.absent == (gone,)
+
+
+def test_a_copy_follows_what_maintenance_did_at_the_source(tmp_path: Path) -> None:
+    source, cluster, early = Maintained(spill=tmp_path), small_history(), MemoryStore()
+    for _ in range(4):
+        for _ in range(8):
+            cluster.put(b"a", source.entropy(30))
+            source.back_up(cluster)
+            source.pass_time(hours=2, minutes=15)
+        copy_repository(source.opened(readable=False), early, progress=SilentProgress())
+    source.expire(source.catalogue().points[:16:2])
+    source.pass_time(hours=30)
+    source.merge()
+    source.pass_time(hours=30)
+    assert source.sweep().removed
+    late = MemoryStore()
+    for target in (early, late):
+        copied(source, target)
+        assert source.assert_all_restore(target) == len(source.catalogue().points)
+    cluster.put(b"a", b"and on")
+    source.back_up(cluster)
+    report = copy_repository(source.opened(readable=False), early, progress=SilentProgress(), prunes=True)
+    assert report.plan.outlived
+    copied(source, late)
+    for target in (early, late):
+        assert source.assert_all_restore(target) == len(source.catalogue().points)
+    assert sum(blob.size for blob in early.list("runs/")) <= sum(blob.size for blob in source.store.list("runs/"))
