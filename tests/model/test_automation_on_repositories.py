@@ -30,7 +30,8 @@ from backstay.jobs.backup.state import WriterState
 from backstay.jobs.points.verify import verify
 from backstay.jobs.rotate.places import Place as PlainPlace
 from backstay.jobs.rotate.seal import Sealing
-from backstay.policy.tiers import BUILT_IN
+from backstay.policy.retention.periods import Period
+from backstay.policy.tiers import BUILT_IN, Tier
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.facts import read_facts
 from backstay.repository.repository import Repository, open_repository
@@ -82,11 +83,11 @@ class Troubled(MemoryStore):
 class Estate:
     """A cluster, two repositories and a place of plain files."""
 
-    def __init__(self, directory: Path) -> None:
-        self.world = World(OUTAGES)
+    def __init__(self, directory: Path, tier: Tier = TIER, outages: Sequence[Outage] = OUTAGES) -> None:
+        self.world = World(outages)
         self.directory = directory
         self.cluster = Cluster()
-        self.promise = promised("prod", "fra", TIER)
+        self.promise = promised("prod", "fra", tier)
         self.repositories = {
             name: Place(Troubled(name, self.world), seed=number) for number, name in enumerate(("near", "far"), 1)
         }
@@ -148,6 +149,38 @@ class Estate:
         saved = save(place / "snapshot.db", source, clock=self.world)
         self.world.sleep(20)
         yield Reading(saved.path, saved, {"kind": "etcd"}, place)
+
+
+def test_old_points_are_marked_and_swept_and_the_rest_comes_back(tmp_path: Path) -> None:
+    one_day = Tier("one-day", Period.parse("2h"), Period.parse("1d"), Period.parse("1h"), Period.parse("2h"))
+    estate, memory = Estate(tmp_path, one_day, ()), RunMemory()
+    world = estate.world
+    agent = Agent(estate.promise, estate.copies(readable=False), estate.read, clock=world, crew=InTurn())  # type: ignore[arg-type]
+    maintained, marked, swept, made = 1.1 * DAY, 0, 0, 0
+    while world.time < 4.5 * DAY:
+        run = agent.run(memory)
+        assert run.exit_status is ExitStatus.OK, run
+        memory, made = run.memory, made + bool(run.due)
+        marked += sum(each.care.removed for each in run.outcomes if each.care is not None and each.name == "near")
+        if world.time >= maintained:
+            report = maintain(estate.promise, estate.copies(readable=True), memory, clock=world)
+            assert report.exit_status is ExitStatus.OK, report
+            memory, maintained = report.memory, maintained + DAY
+            near = report.outcomes[0].upkeep
+            assert near is not None
+            swept += near.swept
+        world.sleep(max((run.next_start - world.now()).total_seconds(), 0) // 60 * 60 + 60)
+    repository = estate.repositories["near"].repository()
+    catalogue = read_catalogue(repository).require_sound()
+    assert marked > 20
+    assert swept > 0
+    assert len(catalogue.points) + marked == made
+    assert len(catalogue.points) < 20
+    verified = verify(
+        repository, catalogue, catalogue.points, Level.REBUILT,
+        spill=tmp_path, entropy=entropy_of(9), progress=SilentProgress(),
+    )  # fmt: skip
+    assert {each.reached for each in verified.points} == {Level.REBUILT}
 
 
 def test_three_days_with_real_repositories(tmp_path: Path) -> None:
