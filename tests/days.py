@@ -24,7 +24,7 @@ from backstay.jobs.automation.journal import RunMemory, decode, encode
 from backstay.jobs.automation.metrics import Sample, samples
 from backstay.jobs.automation.promised import Promised, promised
 from backstay.policy.copies import CopyPlace
-from backstay.policy.retention.decide import Kept, decide
+from backstay.policy.retention.decide import Kept, decide, only_oldest
 from backstay.policy.retention.guards import LARGEST_SHARE, Guard, guards_of
 from backstay.policy.retention.points import Point
 from backstay.policy.tiers import Tier
@@ -207,8 +207,9 @@ class SimulatedCopy:
         if set(guards) - {Guard.MANY_POINTS}:
             self.refused += 1
             return 0
-        # The oldest first, and no more at once than the guard lets go.
-        gone = {each.sequence for each in decision.drop[: int(LARGEST_SHARE * len(points))]}
+        if guards:
+            decision = only_oldest(decision, int(LARGEST_SHARE * len(points)))
+        gone = {each.sequence for each in decision.drop}
         newest = max(self.points, key=lambda each: each.true)
         assert newest.number not in gone, "the last good point was let go"
         assert len(gone) < len(self.points)
