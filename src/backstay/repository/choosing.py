@@ -9,7 +9,8 @@
     before-delete:KEY         where the key still exists, although it does not any more: the revision before its deletion
                               where history holds that, else the last point that holds it
 
-What is not held exactly is refused, and the nearest points are named.
+What is not held exactly is refused, and the nearest points are named. Where points are of several clusters only an id says
+enough: nobody is given another cluster's state because its backup happened to be the newer one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(\.\d{1,6})?)?)?Z?
 _BEFORE_DELETE = re.compile(r"before-delete[: ](.+)", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{4,16}(-[0-9]+)?")
 _REVISION_OF = re.compile(r"([0-9a-f]{4,16}(?:-[0-9]+)?)@([0-9]{1,19})")
+_OF_ANY = re.compile(rf"{LATEST}|[0-9]{{1,19}}|{_TIME.pattern}|{_BEFORE_DELETE.pattern}", re.DOTALL)
+"""What is no tag and no id: anything that says which state, and not whose."""
 _SHOWN = 3
+_MOST_NAMED = 10
 
 
 class Chosen(NamedTuple):
@@ -52,18 +56,30 @@ def choose(repository: Repository, points: Sequence[Manifest], wanted: str, *, w
         raise errors.POINT_NOT_FOUND.error(
             "the repository holds no backup", next_step="make one with `backstay backup`"
         )
+    if found := _REVISION_OF.fullmatch(wanted):
+        return _at_revision(repository, _with_id(points, found[1]), int(found[2]), within_history)
+    if not _OF_ANY.fullmatch(wanted):
+        return _named(repository, points, wanted)
+    points = _of_one_cluster(points)
     if wanted == LATEST:
         return Chosen(points[-1])
     if found := _BEFORE_DELETE.fullmatch(wanted):
         return _before_delete(repository, points, found[1], within_history)
     if found := _TIME.fullmatch(wanted):
         return Chosen(_at_time(points, wanted, found))
-    if wanted.isdecimal() and wanted.isascii() and len(wanted) < 20:
-        return _at_revision(repository, points, int(wanted), within_history)
-    if found := _REVISION_OF.fullmatch(wanted):
-        return _at_revision(repository, _with_id(points, found[1]), int(found[2]), within_history)
-    if wanted and (tagged := _tagged(repository, points, wanted)) is not None:
-        return Chosen(tagged)
+    return _at_revision(repository, points, int(wanted), within_history)
+
+
+def choose_point(repository: Repository, points: Sequence[Manifest], wanted: str) -> Manifest:
+    """The one point that `wanted` means, where no revision of its history can be meant. Raises as `choose` does."""
+    return choose(repository, points, wanted, within_history=False).point
+
+
+def _named(repository: Repository, points: Sequence[Manifest], wanted: str) -> Chosen:
+    """The point that has a tag or an id."""
+    tagged = _tagged(repository, points, wanted) if wanted else []
+    if tagged:
+        return Chosen(_of_one_cluster(tagged)[-1])
     if _ID.fullmatch(wanted):
         return Chosen(_with_id(points, wanted)[-1])
     raise errors.USAGE.error(
@@ -72,18 +88,22 @@ def choose(repository: Repository, points: Sequence[Manifest], wanted: str, *, w
     )
 
 
-def choose_point(repository: Repository, points: Sequence[Manifest], wanted: str) -> Manifest:
-    """The one point that `wanted` means, where no revision of its history can be meant. Raises as `choose` does."""
-    return choose(repository, points, wanted, within_history=False).point
+def _of_one_cluster(points: Sequence[Manifest]) -> Sequence[Manifest]:
+    """Themselves. Raises `USAGE` where they are of several clusters."""
+    clusters = sorted({each.cluster for each in points})
+    if len(clusters) > 1:
+        raise errors.USAGE.error(
+            f"the repository holds backups of {len(clusters)} clusters",
+            why=", ".join(clusters[:_MOST_NAMED]),
+            next_step="name one with --cluster, or a point by its id",
+        )
+    return points
 
 
-def _tagged(repository: Repository, points: Sequence[Manifest], wanted: str) -> Manifest | None:
-    """The newest point with a tag: one that was given later, or one that the point was made with."""
+def _tagged(repository: Repository, points: Sequence[Manifest], wanted: str) -> list[Manifest]:
+    """The points with a tag, oldest first: one that was given later, or one that they were made with."""
     given = {point for tag in read_tags(repository) if tag.text == wanted for point in tag.points}
-    for point in reversed(points):
-        if point.id in given or wanted in _own_tags(repository, point):
-            return point
-    return None
+    return [each for each in points if each.id in given or wanted in _own_tags(repository, each)]
 
 
 def _own_tags(repository: Repository, point: Manifest) -> Sequence[str]:

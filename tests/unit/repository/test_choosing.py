@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from backstay import errors
 from backstay.errors import BackstayError
 from backstay.repository.choosing import choose, choose_point
+from backstay.repository.tags import put_tag
 from tests.backing_up import Cluster, Place
 
 
@@ -104,6 +107,23 @@ def test_a_revision_of_two_histories_is_refused_until_one_is_named() -> None:
     assert "several histories" in str(raised.value)
     for point in points[1:]:
         assert choose(repository, points, f"{point.lineage}@3").point == point
+
+
+@pytest.mark.parametrize("wanted", ["latest", "2026-11-25", "2", "before-delete:a", "before-upgrade"])
+def test_of_several_clusters_one_must_be_named(wanted: str) -> None:
+    place, cluster = Place(), Cluster()
+    cluster.put(b"a", b"1")
+    place.back_up(cluster)
+    repository, own = place.repository(), place.catalogue().points
+    put_tag(repository, own, "before-upgrade", place.writer, now=place.now, entropy=place.entropy)
+    points = [*own, replace(own[0], cluster="other", lineage="0" * 16)]
+    put_tag(repository, points[1:], "before-upgrade", place.writer, now=place.now, entropy=place.entropy)
+    with pytest.raises(BackstayError) as raised:
+        choose(repository, points, wanted)
+    assert raised.value.kind is errors.USAGE
+    assert "other, prod" in str(raised.value)
+    assert choose(repository, points, own[0].id).point == own[0]
+    assert choose(repository, points, own[0].lineage[:6]).point == own[0]
 
 
 def test_an_empty_repository_says_so() -> None:

@@ -40,6 +40,7 @@ class ServedBackup:
     at_revision: int | None
     access: Access
     scratch: Path | None
+    cluster: str = ""
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -47,6 +48,7 @@ class ServedBackup:
         said = [f"--from={self.source}"]
         said += [f"--at={self.at}"] if self.at else []
         said += [f"--at-revision={self.at_revision}"] if self.at_revision is not None else []
+        said += [f"--cluster={self.cluster}"] if self.cluster else []
         said += [f"--identity={name}" for name in self.access.identity_files]
         said += [f"--scratch={self.scratch}"] if self.scratch is not None else []
         return tuple(said)
@@ -57,9 +59,9 @@ class ServedBackup:
 
         found = find_repository(self.source, self.access)
         if found is None:
-            if self.at:
+            if self.at or self.cluster:
                 raise errors.USAGE.error(
-                    "--at names a point, and this is no repository",
+                    "--at and --cluster name a point, and this is no repository",
                     where=self.source,
                     next_step="choose a state of a file with --at-revision",
                 )
@@ -69,7 +71,9 @@ class ServedBackup:
             raise errors.USAGE.error(f"two points are named: `{at}` and `{self.at}`", where="--at")
         scratch = self.scratch or Path(access.environment.get("TMPDIR") or tempfile.gettempdir())
         with opened_repository(location, access, Reporting(quiet=True)) as repository:
-            chosen = choose(repository, read_catalogue(repository).require_sound().points, at or self.at or LATEST)
+            every = read_catalogue(repository).require_sound().points
+            points = [each for each in every if self.cluster in ("", each.cluster)]
+            chosen = choose(repository, points, at or self.at or LATEST)
             revision = self.at_revision if self.at_revision is not None else chosen.revision
             _log.info("rebuilding a backup", extra=fields(point=chosen.point.id, scratch=str(scratch)))
             if not repository.is_sealed:

@@ -53,6 +53,7 @@ _log = logging.getLogger(__name__)
     metavar="POINT",
     help="With --from REPO: latest, a tag, an id, a revision, a time, before-delete:KEY.",
 )
+@click.option("--cluster", default="", metavar="NAME", help="With --from REPO: only points of this cluster.")
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path, file_okay=False),
@@ -69,6 +70,7 @@ def command(
     source: str | None,
     at_revision: int | None,
     at: str,
+    cluster: str,
     scratch: Path | None,
     access: Access,
     print_systemd_unit: bool,
@@ -93,10 +95,14 @@ def command(
 
         click.echo(f"etcd Version: {VERSION}\nbackstay Version: {backstay.__version__}")
         return
-    for flag, given_too in (("--at-revision", at_revision is not None), ("--at", bool(at))):
+    for flag, given_too in (
+        ("--at-revision", at_revision is not None),
+        ("--at", bool(at)),
+        ("--cluster", bool(cluster)),
+    ):
         if given_too and source is None:
             raise errors.USAGE.error(f"{flag} goes with --from", where=flag)
-    backup = None if source is None else ServedBackup(source, at, at_revision, access, scratch)
+    backup = None if source is None else ServedBackup(source, at, at_revision, access, scratch, cluster)
     environment = invocation.current().environment
     given, notices = gather(flags, environment, _read_file)
     resolved = resolve(given)
