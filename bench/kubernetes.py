@@ -4,6 +4,7 @@
     get        one object of the store by a command of its own, the file in the kernel's cache
     decode     typed protobuf to JSON: the real objects of a 1.37 cluster, again and again
     read       every object of the store, decoded
+    diff       what differs between two such stores that differ in one object of a hundred
     memory     private bytes of the process after listing, and after reading everything
 
 Rates are objects per second of processor time, which a busy machine changes least. Linux only; the store (1 GiB times the
@@ -24,7 +25,7 @@ from bench.document import DOCUMENT, put_section
 from bench.measure import run
 from bench.stores import cache_directory
 
-GOALS = {"listing": 200_000, "decode": 5_000, "get": 0.6, "private": 300}
+GOALS = {"listing": 200_000, "decode": 5_000, "get": 0.6, "private": 300, "diff": 3.0}
 _DECODE_SECONDS = 3.0
 
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kubernetes", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="of 1 GiB")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
-    parser.add_argument("--measure", choices=("listing", "decode", "read"), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=("listing", "decode", "read", "diff"), help=argparse.SUPPRESS)
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.measure:
@@ -42,8 +43,11 @@ def main(arguments: list[str]) -> int:
     path = kubernetes_store.prepare(int(kubernetes_store.GIB * chosen.scale), cache_directory())
     path.read_bytes()  # into the kernel's cache
     found = {name: _in_a_process(name, path) for name in ("listing", "decode", "read")}
+    other = kubernetes_store.prepare(int(kubernetes_store.GIB * chosen.scale), cache_directory(), changed=True)
+    other.read_bytes()
+    difference = _in_a_process("diff", path)
     get = run([sys.executable, "-m", "backstay", "kube", "get", path, *_an_object(path), "-o", "json"])
-    document = _table(path, found, get.seconds, get.processor_seconds)
+    document = _table(path, found, get.seconds, get.processor_seconds, difference)
     print(document)
     if chosen.write:
         put_section("kubernetes", document)
@@ -72,6 +76,8 @@ def _measured(name: str, path: Path) -> dict[str, float]:
 
     if name == "decode":
         return _decode()
+    if name == "diff":
+        return _diff(path)
     begun, count, size = time.process_time(), 0, 0
     with open_objects(open_source(str(path))) as objects:
         for head in objects.heads() if name == "listing" else ():
@@ -80,6 +86,18 @@ def _measured(name: str, path: Path) -> dict[str, float]:
             count, size = count + 1, size + each.size
         seconds = time.process_time() - begun
         return {"objects": count, "bytes": size, "seconds": seconds, "private": _private_bytes()}
+
+
+def _diff(path: Path) -> dict[str, float]:
+    from backstay.sources import open_source
+    from backstay.sources.objects import open_objects
+    from backstay.sources.objects.changes import changes
+
+    begun = time.process_time()
+    other = path.with_name(f"{path.stem}-changed{path.suffix}")
+    with open_objects(open_source(str(path))) as before, open_objects(open_source(str(other))) as after:
+        count = sum(1 for _ in changes(before, after))
+        return {"objects": count, "seconds": time.process_time() - begun, "private": _private_bytes()}
 
 
 def _decode() -> dict[str, float]:
@@ -104,7 +122,9 @@ def _private_bytes() -> int:
     return 1024 * int(status.partition("RssAnon:")[2].split()[0])
 
 
-def _table(path: Path, found: dict[str, dict[str, float]], get_seconds: float, get_processor: float) -> str:
+def _table(
+    path: Path, found: dict[str, dict[str, float]], get_seconds: float, get_processor: float, diff: dict[str, float]
+) -> str:
     rows = [
         "| what | objects/s of processor time | MB/s | private MiB | goal |",
         "|---|---|---|---|---|",
@@ -123,7 +143,9 @@ def _table(path: Path, found: dict[str, dict[str, float]], get_seconds: float, g
     return (
         f"## Kubernetes objects\n\nA store of {size:.2f} GiB with {count:,.0f} objects.\n\n" + "\n".join(rows) + "\n\n"
         f"`kube get` of one Pod of that store, whole process: {get_seconds:.2f} s, of which {get_processor:.2f} s of the "
-        f"processor (goal: ≤ {GOALS['get']} s)."
+        f"processor (goal: ≤ {GOALS['get']} s).\n\n"
+        f"`kube diff` of two such stores, {diff['objects']:,.0f} objects of which differ: {diff['seconds']:.1f} s of the "
+        f"processor, {diff['private'] / (1 << 20):.0f} MiB private (goals: ≤ {GOALS['diff']:.0f} s, ≤ {GOALS['private']} MiB)."
     )
 
 

@@ -194,13 +194,27 @@ def differing(
 ) -> Iterator[tuple[bytes, KeyValue | None, KeyValue | None]]:
     """The keys whose records are not the same bytes, with both records, in the order of keys; None: there is none.
 
-    Equal records have the same numbers and the same value, so nothing of them is decoded.
+    Equal records have the same numbers and the same value, so nothing of them is decoded. The records are gone through as
+    they follow each other in the first file, where most of them are equal; only what differs is sorted.
     """
-    is_one = before is after
-    for key in sorted(alive_before.keys() | alive_after.keys()):
-        mine, other = alive_before.get(key), alive_after.get(key)
-        if mine is None or other is None or (not (is_one and mine == other) and _bytes(before, mine) != _bytes(after, other)):
-            yield key, _decoded(before, mine), _decoded(after, other)
+    mine_at, other_at, is_one = before.database.buffer, after.database.buffer, before is after
+    found = [key for key in alive_after if key not in alive_before]
+    for key, mine in alive_before.items():
+        other = alive_after.get(key)
+        if other is None:
+            found.append(key)
+        elif isinstance(mine, int) and isinstance(other, int):
+            if is_one and mine == other:
+                continue
+            size = mine & _LENGTH_MASK
+            at, there = mine >> _LENGTH_BITS, other >> _LENGTH_BITS
+            if size != other & _LENGTH_MASK or mine_at[at : at + size] != other_at[there : there + size]:
+                found.append(key)
+        elif _bytes(before, mine) != _bytes(after, other):
+            found.append(key)
+    found.sort()
+    for key in found:
+        yield key, _decoded(before, alive_before.get(key)), _decoded(after, alive_after.get(key))
 
 
 def _decoded(store: OpenedStore, place: Place | None) -> KeyValue | None:
