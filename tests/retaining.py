@@ -14,12 +14,14 @@ from pathlib import Path
 from backstay.blobs.contract import BlobStore
 from backstay.blobs.memory import MemoryStore
 from backstay.clock import SystemClock
+from backstay.formats.mvcc import decode_key_value
 from backstay.jobs.retention.apply import Applied, commit_change, undelete
 from backstay.jobs.retention.merge import Merged, merge
 from backstay.jobs.retention.sweep import Swept, sweep
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.changes import Expiry
 from backstay.repository.manifest import Manifest
+from backstay.repository.reading import PointReader
 from backstay.repository.repository import Repository, open_repository
 from backstay.repository.retention.pins import TTL
 from backstay.repository.writing import BaseRule, CommittedPoint
@@ -104,19 +106,19 @@ class Maintained(Place):
 
     def sweep(self, store: BlobStore | None = None, *, only_declared: bool = False) -> Swept:
         """Sweep, as whoever has no identity."""
-        return sweep(self.opened(store, readable=False), self.writer, clock=self.clock, only_declared=only_declared)
+        key = None if only_declared else self.writer
+        return sweep(self.opened(store, readable=False), key, clock=self.clock)
 
     def assert_all_restore(self, store: BlobStore | None = None) -> int:
         """Every point that is listed gives back what the cluster held; returns how many there are."""
-        before, self.store = self.store, store if store is not None else self.store
-        try:
-            points = self.catalogue().points
-            for point in points:
-                elements, live = self.held[point.id]
-                assert self.elements(point) == elements, point.id
-                assert self.live(point) == live, point.id
-        finally:
-            self.store = before
+        repository = self.opened(store)
+        points = read_catalogue(repository).require_sound().points
+        for point in points:
+            elements, live = self.held[point.id]
+            reader = PointReader(repository, point)
+            assert sorted(record.element for record in reader.everything()) == elements, point.id
+            found = {record.key: record.value for record in reader.state() if not record.tombstone}
+            assert {key: decode_key_value(value).value for key, value in found.items()} == live, point.id
         return len(points)
 
     def run_names(self) -> set[str]:

@@ -57,3 +57,75 @@ def test_a_hold_is_a_reason(desk: Desk) -> None:
 )  # fmt: skip
 def test_a_policy_that_means_nothing_is_refused(desk: Desk, wrong: list[object]) -> None:
     assert desk.run("retention", "plan", desk.place, *wrong) == 2
+
+
+ALLOWED = ("--allow", "young-points", "--allow", "many-points", "--allow", "head-unverified")
+
+
+def test_a_plan_is_applied_by_its_hash_and_taken_back(desk: Desk) -> None:
+    points = [each["id"] for each in desk.json("list", desk.place)]
+    wish = (*HURRIED, *ALLOWED, "-i", desk.key)
+    plan = desk.json("retention", "plan", desk.place, *wish)
+    going = [each["id"] for each in plan["points"] if not each["keep"]]
+    assert desk.run("retention", "apply", desk.place, *HURRIED, "-i", desk.key, "--plan", plan["hash"]) == 9
+    assert "retention-refused" in desk.err
+    assert desk.run("retention", "apply", desk.place, *wish, "--plan", "0" * 64) == 9
+    assert plan["hash"] in desk.err
+    assert not desk.json("retention", "apply", desk.place, *wish, "--plan", plan["hash"], "--dry-run")["changed"]
+    assert desk.json("retention", "apply", desk.place, *wish, "--plan", plan["hash"][:8])["changed"]
+    assert [each["id"] for each in desk.json("list", desk.place)] == [each for each in points if each not in going]
+    assert [each["id"] for each in desk.json("list", desk.place, "--expired")] == going
+    assert desk.run("restore", desk.place, "-i", desk.key, "--at", going[0], "--to", desk.directory / "x.db") == 5
+    # The same plan again drops nothing, and so is another one.
+    assert desk.run("retention", "apply", desk.place, *wish, "--plan", plan["hash"]) == 9
+    assert desk.run("retention", "undelete", desk.place, points[0], "--reason", "oops") == 5
+    back = desk.json("retention", "undelete", desk.place, *going, "--reason", "the incident is open")
+    assert (back["points"], back["changed"]) == (going, True)
+    assert [each["id"] for each in desk.json("list", desk.place)] == points
+    assert desk.run("check", desk.place, "--read-data") == 0
+
+
+def test_merge_and_sweep_leave_what_stays_restorable(desk: Desk) -> None:
+    wish = (*HURRIED, *ALLOWED, "-i", desk.key)
+    plan = desk.json("retention", "plan", desk.place, *wish)
+    kept = [each["id"] for each in plan["points"] if each["keep"]]
+    desk.json("retention", "apply", desk.place, *wish, "--plan", plan["hash"])
+    assert desk.run("retention", "merge", desk.place) == 7
+    assert desk.json("retention", "merge", desk.place, "--dry-run")["rows"] == 1
+    merged = desk.json("retention", "merge", desk.place, "-i", desk.key)
+    assert (merged["rows"], merged["replaced"]) == (1, 2)
+    assert desk.json("retention", "merge", desk.place, "-i", desk.key)["rows"] == 0
+    waiting = desk.json("retention", "sweep", desk.place, "--dry-run")["waiting"]
+    assert "marked at" in waiting[0]["why"]
+    assert desk.json("retention", "sweep", desk.place)["removed"] == 0
+    swept = desk.json("retention", "sweep", desk.place, "--grace", "0")
+    assert len(swept["points"]) == 1
+    assert swept["freed_bytes"] > 0
+    assert [each["id"] for each in desk.json("list", desk.place)] == kept
+    assert desk.run("verify", desk.place, "-i", desk.key, "--all", "--level", "rebuilt") == 0, desk.out
+    assert desk.run("check", desk.place) == 0
+    assert "unused" not in desk.out
+    assert desk.json("list", desk.place, "--expired") == []
+
+
+def test_a_lease_that_is_held_refuses_and_is_broken_by_its_number(desk: Desk) -> None:
+    lease = desk.place / "gc" / "0000000000000001"
+    lease.mkdir(parents=True)
+    (lease / "00000000").write_text("somebody\n")
+    assert desk.run("retention", "sweep", desk.place) == 11
+    assert "number 1 " in desk.err
+    assert desk.run("retention", "break-lease", desk.place, 2) == 11
+    assert desk.json("retention", "break-lease", desk.place, 1)["changed"]
+    assert desk.run("retention", "sweep", desk.place) == 0
+    assert (lease / "broken").is_file()
+
+
+def test_only_what_another_repository_holds_may_go(desk: Desk, tmp_path: Path) -> None:
+    wish = (*HURRIED, *ALLOWED, "-i", desk.key)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    desk.json("copy", desk.place, copy)
+    plan = desk.json("retention", "plan", desk.place, *wish, "--requires-copy", copy)
+    assert plan["dropped"] == 0
+    assert desk.run("verify", copy, "--all", "--level", "intact") == 0
+    assert desk.json("retention", "plan", desk.place, *wish, "--requires-copy", copy)["dropped"] == 1

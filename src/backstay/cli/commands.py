@@ -164,10 +164,40 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.repository.hold.remove",
     ),
     Entry(
+        "retention apply",
+        Section.BACKUPS,
+        "Mark what a plan drops; nothing is deleted",
+        "backstay.cli.repository.retention.apply",
+    ),
+    Entry(
+        "retention break-lease",
+        Section.BACKUPS,
+        "Take maintenance away from a holder that hangs",
+        "backstay.cli.repository.retention.break_lease",
+    ),
+    Entry(
+        "retention merge",
+        Section.BACKUPS,
+        "One run in the place of several that only link points",
+        "backstay.cli.repository.retention.merge",
+    ),
+    Entry(
         "retention plan",
         Section.BACKUPS,
         "Show which points a policy keeps, and what others free",
         "backstay.cli.repository.retention.plan",
+    ),
+    Entry(
+        "retention sweep",
+        Section.BACKUPS,
+        "Delete what was marked a day ago, and leftovers",
+        "backstay.cli.repository.retention.sweep",
+    ),
+    Entry(
+        "retention undelete",
+        Section.BACKUPS,
+        "Bring marked points back",
+        "backstay.cli.repository.retention.undelete",
     ),
     Entry(
         "run",

@@ -306,7 +306,14 @@ class _Pass:
         histories = tuple(each for each in histories if each.end > source.compact_revision)
         companions = self._companions(draft.companions, lineage, base.name)
         runs = (base, *chain, *(each.run for each in histories), entries, *companions)
-        require_runs(repository.store, runs)
+        try:
+            require_runs(repository.store, runs)
+        except errors.BackstayError as problem:
+            # Gone because a sweep said so: that is for a base to mend. Gone otherwise: the store's fault, to be told.
+            if problem.kind is errors.OBJECT_MISSING:
+                for each in read_following(repository, lineage, place.since):
+                    _refuse_swept(frozenset(run.name for run in runs), each)
+            raise
         facts = PointFacts(
             revision=source.revision,
             compact_revision=source.compact_revision,

@@ -6,7 +6,7 @@ import click
 
 from backstay import errors
 from backstay.cli.groups import own_command
-from backstay.cli.options import Format, output_options, reporting_options
+from backstay.cli.options import Format, output_options, reporting_options, switch_option
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
@@ -32,19 +32,27 @@ from backstay.values import size_text
 @output_options
 @reporting_options
 @cluster_option
+@switch_option("--expired", help="Those that retention has marked and no sweep has taken: they can be brought back.")
 @click.argument("repository", metavar="REPO")
-def command(*, repository: str, cluster: str, access: Access, output: Format, reporting: Reporting) -> int:
+def command(
+    *, repository: str, cluster: str, expired: bool, access: Access, output: Format, reporting: Reporting
+) -> int:
     """List the points of REPO, oldest first. Without an identity times and sizes are shown, but neither revisions nor keys.
 
     Exits with 6 where the chain of signed manifests is broken; the points that can be believed are listed first.
     """
     with opened_repository(repository, access, reporting) as opened:
         catalogue = read_catalogue(opened)
-        points = [each for each in catalogue.points if cluster in ("", each.cluster)]
+        chosen = catalogue.expired if expired else catalogue.points
+        points = [each for each in chosen if cluster in ("", each.cluster)]
         verified = newest_by_point(read_facts(opened))
         tags = tags_by_point(read_tags(opened))
         known = [(each, readable_facts(opened, each), verified.get(each.id), tags.get(each.id, ())) for each in points]
-    show([point_plain(*each) for each in known], output, lambda: _table(known))
+    show(
+        [point_plain(*each) for each in known],
+        output,
+        lambda: _table(known, "Nothing is marked." if expired else "No backups yet."),
+    )
     for problem in catalogue.damage:
         raise problem
     return ExitStatus.OK
@@ -60,9 +68,9 @@ def readable_facts(repository: Repository, manifest: Manifest) -> PointFacts | N
         return None
 
 
-def _table(known: list[tuple[Manifest, PointFacts | None, Verified, tuple[str, ...]]]) -> str:
+def _table(known: list[tuple[Manifest, PointFacts | None, Verified, tuple[str, ...]]], nothing: str) -> str:
     if not known:
-        return "No backups yet."
+        return nothing
     return columns(
         ("ID", "TIME", "CLUSTER", "REVISION", "KEYS", "NEEDS", "VERIFIED", "TAGS"),
         [

@@ -75,25 +75,24 @@ def plan_sweep(repository: Repository, *, now: datetime, grace: timedelta = GRAC
 
 def sweep(
     repository: Repository,
-    key: SigningKey,
+    key: SigningKey | None,
     *,
     clock: Clock,
     grace: timedelta = GRACE,
     progress: Progress | None = None,
-    only_declared: bool = False,
 ) -> Swept:
     """Delete what was marked `grace` ago and what nothing names. No identity is needed.
 
-    With `only_declared` nothing is decided here: only what earlier sweeps said is deleted, as fits a copy. Raises `LEASE_HELD`,
+    Without a `key` nothing is decided here: only what earlier sweeps said is deleted, as fits a copy. Raises `LEASE_HELD`,
     `LEASE_LOST`, `SIGNING_KEY_INVALID`, `RETENTION_CHANGED`, and the damage of the catalogue.
     """
-    if not only_declared:
+    if key is not None:
         require_writer(repository, key)
     watch = progress if progress is not None else SilentProgress()
     with maintaining(repository.store, clock) as lease:
         for attempt in range(1, _ATTEMPTS + 1):
             plan = plan_sweep(repository, now=clock.now(), grace=grace)
-            if only_declared:
+            if key is None:
                 break
             try:
                 _commit(repository, plan, key, lease, clock)
@@ -101,7 +100,7 @@ def sweep(
             except errors.BackstayError as problem:
                 if problem.kind is not errors.RETENTION_CHANGED or attempt == _ATTEMPTS:
                     raise
-        return _Deleting(repository, lease, clock, watch, only_declared=only_declared).run(plan)
+        return _Deleting(repository, lease, clock, watch, only_declared=key is None).run(plan)
 
 
 def _commit(repository: Repository, plan: SweepPlan, key: SigningKey, lease: Lease, clock: Clock) -> None:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
 import click
 
-from backstay import errors
 from backstay.cli.groups import own_command
 from backstay.cli.options import Format, output_options, reporting_options
 from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
-from backstay.cli.repository.list import readable_facts
-from backstay.cli.repository.opened import Access, cluster_option, opened_repository, repository_options
+from backstay.cli.repository.opened import Access, opened_repository, repository_options
 from backstay.cli.repository.rendering import time_plain
+from backstay.cli.repository.retention.wish import Wish, parse_time, policy_options
 from backstay.clock import SystemClock
 from backstay.errors import ExitStatus
-from backstay.jobs.retention.plan import HEAD_LEVEL, Plan, make_plan, policy_text
+from backstay.jobs.retention.plan import HEAD_LEVEL, Plan, policy_text
 from backstay.policy.retention.guards import Guard
-from backstay.policy.retention.periods import Period
-from backstay.policy.retention.policy import DEFAULT, Policy, Rule
-from backstay.repository.catalogue import read_catalogue
-from backstay.repository.facts import read_facts
-from backstay.repository.retention.holds import read_holds
 from backstay.values import size_text
 
 _ALLOWED = {
@@ -48,58 +38,19 @@ _ALLOWED = {
 @repository_options
 @output_options
 @reporting_options
-@cluster_option
-@click.option(
-    "--keep", multiple=True, metavar="EVERY:FOR", help="A rule such as 15m:7d; default 15m:7d 1h:30d 1d:90d 1mo:1y."
-)
-@click.option("--all-within", default="7d", show_default=True, metavar="PERIOD", help="Keep every point so young.")
-@click.option(
-    "--minimum-points",
-    type=click.IntRange(1),
-    default=DEFAULT.minimum_points,
-    show_default=True,
-    help="Keep so many at least.",
-)
-@click.option("--zone", default="UTC", show_default=True, metavar="NAME", help="Whose days, weeks and months count.")
-@click.option(
-    "--allow", multiple=True, type=click.Choice([each.value for each in Guard]), help="Accept what a guard refuses."
-)
+@policy_options
 @click.option("--now", default="", metavar="TIME", help="Plan as if it were this time.")
 @click.argument("repository", metavar="REPO")
-def command(
-    *,
-    repository: str,
-    cluster: str,
-    keep: tuple[str, ...],
-    all_within: str,
-    minimum_points: int,
-    zone: str,
-    allow: tuple[str, ...],
-    now: str,
-    access: Access,
-    output: Format,
-    reporting: Reporting,
-) -> int:
+def command(*, repository: str, wish: Wish, now: str, access: Access, output: Format, reporting: Reporting) -> int:
     """Show which points of REPO a policy keeps, with every reason, and which may go. Nothing is changed or removed.
 
     Rules are windows: `15m:7d` keeps the last point of every 15 minutes of the last 7 days, counted from the newest point. What
     is held, the newest points, and the newest of the best verified ones stay whatever the rules say. Exits with 9 where a guard
     refuses the plan.
     """
-    policy = _policy(keep, all_within, minimum_points, zone)
-    time = _time(now) if now else SystemClock().now()
+    time = parse_time(now) if now else SystemClock().now()
     with opened_repository(repository, access, reporting) as opened:
-        plan = make_plan(
-            opened,
-            read_catalogue(opened),
-            read_facts(opened),
-            read_holds(opened),
-            policy,
-            now=time,
-            readable=lambda manifest: readable_facts(opened, manifest),
-            cluster=cluster,
-            allowed=[Guard(each) for each in allow],
-        )
+        plan = wish.plan(opened, access, reporting, time)
     show(as_plain(plan), output, lambda: as_text(plan))
     return ExitStatus.REFUSED if plan.refused else ExitStatus.OK
 
@@ -166,29 +117,3 @@ def _links(plan: Plan) -> list[str]:
         f"{len(plan.links)} objects, {size_text(plan.link_bytes)}, stay only as links between points that stay; "
         f"{plan.merges} merged ones could take their place"
     ]
-
-
-def _policy(keep: Sequence[str], all_within: str, minimum_points: int, zone: str) -> Policy:
-    try:
-        rules = tuple(Rule.parse(each) for each in keep) or DEFAULT.rules
-        window = timedelta(0) if all_within == "0" else Period.parse(all_within).length
-        return Policy(rules, window, minimum_points, zone=_zone(zone))
-    except ValueError as problem:
-        raise errors.USAGE.error("this is no policy", why=str(problem)) from problem
-
-
-def _zone(name: str) -> tzinfo:
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, OSError) as problem:
-        raise ValueError(f"{name!r} is no time zone that this machine knows") from problem
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as problem:
-        raise errors.USAGE.error(f"`{text}` is no time", why=str(problem)) from problem
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
