@@ -46,6 +46,7 @@ from backstay.blobs.contract import (
 T = TypeVar("T")
 
 PART = ".part-"
+KEEPALIVE_SECONDS, KEEPALIVES = 15.0, 4  # a connection that is dead without a word is found so after a minute
 CONNECT_SECONDS = 20.0
 WRITE_BYTES = 4 << 20
 _NOTHING_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory)
@@ -272,8 +273,8 @@ class SftpStore:
             gss_host=None,
             connect_timeout=CONNECT_SECONDS,
             login_timeout=CONNECT_SECONDS,
-            keepalive_interval=15,
-            keepalive_count_max=4,
+            keepalive_interval=KEEPALIVE_SECONDS,
+            keepalive_count_max=KEEPALIVES,
         )
         try:
             client = await connection.start_sftp_client()
