@@ -9,13 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from backstay import errors
 from backstay.blobs import BlobStore, open_store
+from backstay.blobs.contract import Content
 from backstay.blobs.local import LocalStore
 from backstay.blobs.memory import MemoryStore
 from backstay.blobs.metered import MeteredStore
 from backstay.blobs.retrying import RetryingStore
 from backstay.clock import SystemClock
+from backstay.errors import BackstayError
+from backstay.jobs.copy.run import copy_repository
 from backstay.jobs.points.verify import verify
+from backstay.repository.repository import open_repository
 from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
 from tests import peers
@@ -92,3 +97,26 @@ def test_points_go_into_any_store_and_come_back(opened: Callable[[Path], object]
         )  # fmt: skip
         assert [each.reached for each in verified.points] == [Level.REBUILT] * 3
         assert verified.all_findings == ()
+        near = MemoryStore()
+        copy_repository(place.repository(readable=False), near, progress=SilentProgress())
+        # The place is lost, and comes back from its copy, although it goes away once more meanwhile.
+        for blob in store.list():
+            store.delete(blob.name)
+        source = open_repository(near, ())
+        with pytest.raises(BackstayError):
+            copy_repository(source, Interrupted(store, puts=7), progress=SilentProgress())
+        copy_repository(source, store, progress=SilentProgress())
+        assert [place.elements(point) for point in place.catalogue().points] == wanted
+
+
+class Interrupted(MeteredStore):
+    """A store that is gone after so many puts."""
+
+    def __init__(self, inner: BlobStore, *, puts: int) -> None:
+        super().__init__(inner, SystemClock())
+        self._puts = puts
+
+    def put(self, name: str, content: Content, *, create_only: bool = True) -> int:
+        if self.usage()["put"].calls == self._puts:
+            raise errors.STORAGE_UNREACHABLE.error("gone")
+        return super().put(name, content, create_only=create_only)
