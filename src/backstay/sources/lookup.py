@@ -18,7 +18,7 @@ from backstay.formats.bbolt import Bucket, Buffer
 from backstay.formats.mvcc import Record, RevisionKey
 from backstay.values import Revision
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 128 << 10
 """Small enough to stay in the processor's cache between copying and searching."""
 
 HIT_LIMIT = 1_000_000
