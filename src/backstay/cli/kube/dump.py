@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from typing import Any
 
 import click
@@ -17,6 +19,9 @@ from backstay.cli.groups import own_command
 from backstay.cli.kube.options import KubeSettings, kube_options
 from backstay.cli.options import reporting_options
 from backstay.cli.reporting import Reporting
+from backstay.telemetry.progress import Progress, SilentProgress
+
+_PROGRESS_BYTES = 1 << 20
 
 # Some readers of lines break them at these too, and terminals obey the first.
 _ESCAPES = {each: f"\\u{each:04x}" for each in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -55,13 +60,21 @@ def command(
     from backstay.sources.objects import Choice
 
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    problems = 0
-    with kube.open(source, reporting) as objects:
+    problems = read_bytes = 0
+    # Between the lines on a terminal it would only be in the way.
+    progress: Progress = SilentProgress() if sys.stdout.isatty() else reporting.watch()
+    with kube.open(source, reporting) as objects, contextlib.ExitStack() as at_the_end:
         choice = Choice(objects.find(resource) if resource else None, namespace)
+        at_the_end.callback(progress.finish)
+        progress.begin("reading objects", None)
         each: KubernetesObject
         for each in objects.objects(choice):
             problems += each.problem is not None
             click.echo(encode(_line(each if show_secrets else redact(each))).translate(_ESCAPES))
+            read_bytes += each.size
+            if read_bytes >= _PROGRESS_BYTES:
+                progress.advance(read_bytes)
+                read_bytes = 0
     if problems:
         reporting.warn(f"{problems} keys are not shown as the API server would: see their `problem`", count=problems)
 
