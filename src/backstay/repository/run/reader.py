@@ -65,6 +65,9 @@ class RunReader:
         self._store = store
         self._size = size
         self._window = window
+        # What is small is fetched once: each call costs a way to the store and back.
+        self._whole: bytes | None = None
+        self._whole = self._fetch(0, size) if size <= _TAIL_BYTES else None
         self._head = self._fetch(0, HEADER_SIZE)
         header = decode_header(self._head, name)
         if header.kind is not kind:
@@ -184,6 +187,11 @@ class RunReader:
             yield frame, content
 
     def _fetch(self, offset: int, length: int) -> bytes:
+        if self._whole is not None:
+            data = self._whole[offset : offset + length]
+            if len(data) != length:
+                raise damaged(self.name, f"it ends before byte {offset + length}")
+            return data
         try:
             with closing(self._store.get(self.name, offset=offset, length=length)) as chunks:
                 data = b"".join(chunks)
