@@ -126,7 +126,7 @@ class S3Server(LoopbackServer):
 
 
 class RcloneServer(LoopbackServer):
-    """`rclone serve s3` over a directory: it speaks S3 and overwrites where it was asked to create."""
+    """`rclone serve s3` over a directory: it speaks S3, overwrites where it was asked to create, and gives no ranges."""
 
     ACCESS_KEY, SECRET_KEY, BUCKET = "backstay", "not-a-secret-at-all", "backups"
 

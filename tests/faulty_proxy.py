@@ -165,20 +165,14 @@ class FaultyProxy:
             while b"\r\n\r\n" not in received and (data := client.recv(_CHUNK)):
                 received += data
             head, _, body = received.partition(b"\r\n\r\n")
-            length = next(
-                (
-                    int(line.split(b":")[1])
-                    for line in head.lower().split(b"\r\n")
-                    if line.startswith(b"content-length:")
-                ),
-                0,
-            )
+            fields = [line.partition(b":") for line in head.lower().split(b"\r\n")]
+            length = next((int(value) for name, _, value in fields if name == b"content-length"), 0)
             while len(body) < length and (data := client.recv(_CHUNK)):
                 body += data
             with self._lock:
                 self._answered += 1
-            lines = f"HTTP/1.1 {behaviour.status} Said\r\nContent-Type: application/xml\r\nContent-Length: {len(behaviour.body)}\r\n"
-            client.sendall(lines.encode() + b"Connection: close\r\n\r\n" + behaviour.body)
+            first = f"HTTP/1.1 {behaviour.status} Said\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+            client.sendall(f"{first}Content-Length: {len(behaviour.body)}\r\n\r\n".encode() + behaviour.body)
         self._close(client)
 
     def _close(self, *sockets: socket.socket) -> None:

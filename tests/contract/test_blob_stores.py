@@ -25,7 +25,7 @@ from backstay.blobs.sftp import SftpStore
 from backstay.clock import SystemClock
 from backstay.testing import ContractBroken, check_blob_store
 from tests import peers
-from tests.blob_servers import AzureServer, S3Server, SftpServer
+from tests.blob_servers import AzureServer, RcloneServer, S3Server, SftpServer
 from tests.etcd_process import free_ports
 from tests.google_stand_in import GoogleStandIn
 
@@ -152,6 +152,22 @@ def test_a_store_that_overwrites_is_found_out() -> None:
     measured = probe(Overwriting(), SystemClock(), random.Random(1))
     assert measured.features.create_refuses_existing is Answer.NO
     assert [finding.code for finding in measured.findings] == ["store-overwrites"]
+
+
+def test_a_real_server_that_overwrites_and_gives_no_ranges_is_found_out(tmp_path: Path) -> None:
+    numbers = count()
+    with RcloneServer(peers.tool("rclone"), tmp_path) as server:
+        with pytest.raises(ContractBroken) as caught:
+            check_blob_store(lambda: open_store(server.location(str(next(numbers))), server.environment))
+        assert {
+            "a taken name is refused and keeps its content",
+            "of many creators one wins",
+            "a range is that part and no more",
+        } <= set(caught.value.broken)
+        measured = probe(open_store(server.location("probe"), server.environment), SystemClock(), random.Random(1))
+    assert measured.features.create_refuses_existing is Answer.NO
+    assert measured.features.reads_ranges is Answer.NO
+    assert [finding.code for finding in measured.findings] == ["store-overwrites", "store-reads-wrong"]
 
 
 @pytest.mark.parametrize("service", ["s3", "azure", "gcs", "sftp"])

@@ -20,7 +20,7 @@ from backstay.blobs.retrying import Patience
 from backstay.cli.repository import opened
 from tests import peers
 from tests.backing_up import Cluster, small_history
-from tests.blob_servers import AzureServer, S3Server, SftpServer
+from tests.blob_servers import AzureServer, RcloneServer, S3Server, SftpServer
 from tests.cli.test_repository import Desk
 from tests.faulty_proxy import PASS, REFUSE, STALL, FaultyProxy, answer, cut_after
 
@@ -171,3 +171,16 @@ def test_whatever_the_storage_does_errors_are_clear_and_nothing_is_lost(
     last = hand.json("backup", hand.place, "--from", hand.snapshot(cluster))["id"]
     assert hand.run("verify", hand.place, "--all", "--level", "rebuilt", "-i", hand.key) == 0, hand.err
     assert [each["id"] for each in hand.json("list", hand.place)] == [first, last]
+
+
+def test_a_server_that_overwrites_gets_no_repository_whatever_is_promised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = Desk(tmp_path, capsys)
+    with RcloneServer(peers.tool("rclone"), tmp_path) as server:
+        made = ("init", server.location("repository"), "--new-identity", desk.key, "--recovery-kit", desk.kit)
+        for promise in ((), ("--single-writer",)):
+            assert desk.run(*made, *promise, **server.environment) == 9
+            assert "repository-unsafe" in desk.err
+    assert not desk.key.exists()
+    assert not [path for path in (tmp_path / "rclone").rglob("*") if path.is_file()]

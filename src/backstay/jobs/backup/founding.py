@@ -112,6 +112,13 @@ def found(
     for recipient in recipients:
         require_answer(recipient, services or KeyServices({}), entropy)
     probed = probe(store, clock, random_source)
+    if probed.features.reads_ranges is Answer.NO:
+        raise errors.REPOSITORY_UNSAFE.error(
+            "the storage does not give back what was written, or not the part that was asked for",
+            where=store.location,
+            why=str(probed.findings[-1]) if probed.findings else "",
+            next_step="use another storage: no promise helps here",
+        )
     if probed.features.create_refuses_existing is not Answer.YES and not wish.single_writer:
         raise errors.REPOSITORY_UNSAFE.error("the storage does not refuse names that are taken", where=store.location)
     writer, root = SigningKey(entropy(SEED_SIZE)), SigningKey(entropy(SEED_SIZE))
