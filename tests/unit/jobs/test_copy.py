@@ -174,18 +174,6 @@ def test_marks_and_pins_stay_where_they_are(place: Place) -> None:
     assert not [blob for blob in target.list() if blob.name.startswith(("gc/", "pins/"))]
 
 
-def test_what_the_source_removed_is_removed_from_the_copy_where_that_is_asked_for(place: Place) -> None:
-    target = MemoryStore()
-    copied(place, target)
-    forgotten = "runs/0123456789abcdef/state/2026/11/25/0123456789abcdef-" + "0" * 64
-    target.put(forgotten, b"once a run")
-    for prunes in (False, True):
-        report = copy_repository(place.repository(), target, progress=SilentProgress(), prunes=prunes)
-        assert [blob.name for blob in report.plan.outlived] == [forgotten]
-        assert (forgotten in contents(target)) is not prunes
-    assert contents(target) == contents(place.store)  # type: ignore[arg-type]
-
-
 def test_a_run_that_expired_at_the_source_is_reported_and_no_failure(place: Place) -> None:
     gone = place.catalogue().points[0].runs[-1].name
     place.store.delete(gone)
@@ -212,9 +200,9 @@ def test_a_copy_follows_what_maintenance_did_at_the_source(tmp_path: Path) -> No
         assert source.assert_all_restore(target) == len(source.catalogue().points)
     cluster.put(b"a", b"and on")
     source.back_up(cluster)
-    report = copy_repository(source.opened(readable=False), early, progress=SilentProgress(), prunes=True)
-    assert report.plan.outlived
-    copied(source, late)
+    for target in (early, late):
+        copied(source, target)
+    source.sweep(early, only_declared=True)
     for target in (early, late):
         assert source.assert_all_restore(target) == len(source.catalogue().points)
     assert sum(blob.size for blob in early.list("runs/")) <= sum(blob.size for blob in source.store.list("runs/"))

@@ -30,17 +30,16 @@ from backstay.values import size_text
 @output_options
 @reporting_options
 @dry_run_option
-@click.option("--prune", is_flag=True, help="Remove from TARGET what REPO has removed and no point needs.")
 @click.argument("repository", metavar="REPO")
 @click.argument("target", metavar="TARGET")
 def command(
-    *, repository: str, target: str, prune: bool, dry_run: bool, access: Access, output: Format, reporting: Reporting
+    *, repository: str, target: str, dry_run: bool, access: Access, output: Format, reporting: Reporting
 ) -> None:
     """Bring TARGET up to what REPO holds: an empty place, or an earlier copy of the same repository.
 
     Only what is missing is copied; every object is verified on its way. Encrypted backups stay so, and no identity is needed.
     What was interrupted goes on where it ended. A target that holds anything else is refused. Retention is applied at REPO and
-    comes along; --prune then frees the same space at TARGET.
+    comes along; `backstay retention sweep TARGET --only-declared` then frees the same space there.
     """
     found = look_up(target, access.config, access.environment, Path())
     progress = reporting.watch()
@@ -54,7 +53,7 @@ def command(
                 progress.finish()
                 show(_plain(plan, changed=False), output, lambda: _text(plan, "Would copy"))
                 return
-            report = copy_repository(opened, place, progress=progress, prunes=prune)
+            report = copy_repository(opened, place, progress=progress)
             # From now on a copy that shows less than this is a rollback, and one that is behind the source is not.
             state = copy_state(access, report.target)
             state.pin(opened.description.root)
@@ -80,8 +79,6 @@ def _plain(plan: CopyPlan, *, changed: bool) -> dict[str, Plain]:
         "already_there": plan.present,
         "new_points": plan.points,
         "absent": list(plan.absent),
-        "outlived": len(plan.outlived),
-        "outlived_bytes": sum(each.size for each in plan.outlived),
         "changed": changed,
     }
 
@@ -93,13 +90,5 @@ def _text(plan: CopyPlan, word: str) -> str:
             ("To", plan.target),
             (word, f"{len(plan.missing)} objects, {size_text(plan.missing_bytes)}, for {plan.points} points"),
             ("There already", f"{plan.present} objects"),
-            *(((_UNNEEDED, _outlived(plan)),) if plan.outlived else ()),
         ]
     )
-
-
-_UNNEEDED = "Not needed there"
-
-
-def _outlived(plan: CopyPlan) -> str:
-    return f"{len(plan.outlived)} objects, {size_text(sum(each.size for each in plan.outlived))}; --prune removes them"

@@ -2,8 +2,8 @@
 
 A copy is the same repository at another place: same id, same trust, same chains of manifests, the same bytes; encrypted stays
 encrypted, and no identity is needed. Maintenance is done at the source and comes along in its manifests: runs that no point
-needs are not copied, and those that the source has removed can be removed from the copy too. Locks and pins belong to one
-place and stay there. Called by `run`, and by `copy --dry-run`.
+needs are not copied, and a sweep of the copy that commits nothing frees what the source has freed. Locks and pins belong to
+one place and stay there. Called by `run`, and by `copy --dry-run`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,13 @@ _RUN = re.compile(names.RUN)
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan:
-    """What is to be copied, in this order, and what the target has already.
-
-    `absent` are runs that points need and the source lacks; `outlived` those that the source has removed, that no point
-    needs, and that the target still has.
-    """
+    """What is to be copied, in this order, and what the target has already. `absent` are runs that the source lacks."""
 
     source: str
     target: str
     missing: tuple[Blob, ...]
     present: int
     absent: tuple[str, ...]
-    outlived: tuple[Blob, ...]
     points: int
     """Points that the target will have and does not have yet."""
 
@@ -73,7 +68,6 @@ def make_plan(repository: Repository, catalogue: Catalogue, target: BlobStore) -
         missing,
         len(order) - len(missing),
         tuple(sorted(needed - here.keys())),
-        tuple(blob for name, blob in there.items() if _RUN.fullmatch(name) and name not in needed and name not in here),
         len(new),
     )
 

@@ -1,7 +1,7 @@
 """Copy what is missing: each object is hashed while it passes, and one that is not what its name promises never arrives.
 
 Runs come before the manifests that name them, so that a copy that is interrupted lists whole points only, and the next call
-goes on where it ended. Nothing at the target is overwritten.
+goes on where it ended. Nothing at the target is overwritten or removed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,8 @@ class CopyReport:
     catalogue: Catalogue
 
 
-def copy_repository(
-    repository: Repository, target: BlobStore, *, progress: Progress, prunes: bool = False
-) -> CopyReport:
+def copy_repository(repository: Repository, target: BlobStore, *, progress: Progress) -> CopyReport:
     """Bring `target` up to what `repository` holds. No identity is needed.
-
-    With `prunes` runs are removed from the target that the source has removed and no point needs.
 
     Raises what `make_plan` raises, `CHAIN_BROKEN` and the like for a source that is not sound, `OBJECT_DAMAGED` for an
     object that is not what it should be, `OBJECT_MISSING` where the target lost what it took, and the stores' own errors.
@@ -52,10 +48,7 @@ def copy_repository(
         wanted = wanted_sha256(blob.name, slots) or documents.get(blob.name, "")
         _copy(repository.store, target, blob.name, blob.size, wanted, progress)
         copied += blob.size
-    opened, found = _compared(repository, catalogue, target)
-    for blob in plan.outlived if prunes and not plan.absent else ():
-        target.delete(blob.name)
-    return CopyReport(plan, len(plan.missing), copied, opened, found)
+    return CopyReport(plan, len(plan.missing), copied, *_compared(repository, catalogue, target))
 
 
 def _documents(catalogue: Catalogue) -> dict[str, str]:
