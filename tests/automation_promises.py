@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from backstay.jobs.automation.agent import AgentReport
 from backstay.policy.tiers import Tier
-from tests.days import CLOCK, DOWN, FULL, MINUTE, RUNNER, SLOW, SOURCE, Life, Outage, World
+from tests.days import CLOCK, DOWN, FULL, HANGING, MINUTE, RUNNER, SLOW, SOURCE, Life, Outage, World
 
 KINDS = (
-    (SOURCE, DOWN), (RUNNER, DOWN), ("near", DOWN), ("far", DOWN), ("files", DOWN), ("near", FULL), ("far", SLOW), (CLOCK, DOWN),
+    (SOURCE, DOWN), (RUNNER, DOWN), ("near", DOWN), ("far", DOWN), ("files", DOWN), ("near", FULL), ("far", SLOW),
+    ("far", HANGING), (CLOCK, DOWN),
 )  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def outages_of(tier: Tier, end: float, *, seed: int) -> list[Outage]:
     while True:
         for what, how in KINDS:
             length = chance.choice((rpo / 4, rpo, 3 * rpo))
-            if how == SLOW:
+            if how in (SLOW, HANGING):
                 length = max(length, 3600.0)
             if time + length + 6 * rpo > end:
                 return found

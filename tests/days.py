@@ -37,7 +37,7 @@ MINUTE = 60.0
 DAY = 86400.0
 ZONE = ZoneInfo("Europe/Berlin")
 SOURCE, RUNNER, CLOCK = "source", "runner", "clock"
-DOWN, FULL, SLOW = "down", "full", "slow"
+DOWN, FULL, SLOW, HANGING = "down", "full", "slow", "hanging"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,9 @@ class SimulatedCopy:
         if self.world.is_so(self.name):
             self.world.sleep(5)
             raise errors.STORAGE_UNREACHABLE.error("it is down", where=self.name)
+        if self.world.is_so(self.name, HANGING):
+            self.world.sleep(1000)
+            raise errors.STORAGE_UNREACHABLE.error("it never answered", where=self.name)
         yield self
 
     def newest(self, now: datetime) -> datetime | None:

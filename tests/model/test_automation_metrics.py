@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from backstay.policy.tiers import BUILT_IN
-from tests.days import DOWN, FULL, MINUTE, RUNNER, SLOW, SOURCE, Life, Outage, World
+from tests.days import DOWN, FULL, HANGING, MINUTE, RUNNER, SLOW, SOURCE, Life, Outage, World
 
 TIER = BUILT_IN["critical"]
 INTERVAL = 750.0
@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, str, Says]] = {
     "the far copy": ("far", DOWN, lambda life: life.metric("copy_up", "far") == 0),
     "the plain copy": ("files", DOWN, lambda life: life.metric("copy_up", "files") == 0),
     "a full disk": ("near", FULL, lambda life: life.metric("copy_failures", "near") > 0),
+    "a storage that hangs": ("far", HANGING, lambda life: life.metric("copy_up", "far") == 0),
     "a slow storage": ("far", SLOW, lambda life: life.metric("copy_up", "far") == 0),
 }
 

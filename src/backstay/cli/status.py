@@ -38,7 +38,7 @@ from backstay.policy.copies import CopyPlace
 from backstay.repository.facts import read_facts
 from backstay.values import span_text
 
-_ASKING_SECONDS = 120.0
+_ASKING_SECONDS = 60.0
 _ORDER = (
     ExitStatus.TAMPERED, ExitStatus.VERIFICATION_FAILED, ExitStatus.NOT_RESTORABLE, ExitStatus.STORAGE,
     ExitStatus.WARNINGS,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from backstay.blobs.endpoint import is_plain_http, switch
 from backstay.blobs.location import SCHEMES, parse_location
 from backstay.config.configuration import Form
 from backstay.config.mistakes import Wrong, Wrongs, nearest, one_of, shown
@@ -88,6 +89,9 @@ def location(value: object) -> str:
     written = text(value, expected)
     try:
         where = parse_location(written)
+        if where.parameters:
+            is_plain_http(where.parameters.get("endpoint", ""), where.parameters)
+            switch(where.parameters, "path-style", default=True)
     except BackstayError as problem:
         scheme, found, rest = written.partition("://")
         better = nearest(scheme, SCHEMES) if found else ""

@@ -119,6 +119,9 @@ PERIODS = [
     )
 ]
 PATHS = [
+    Case(line("location"), 'location = "s3://b/p?endpoint=https://h&path-style=true"', "write it after"),
+    Case(line("location"), 'location = "s3://b/p?endpoint=http://h"', "write it after"),
+    Case(line("location"), 'location = "s3://b/p?endpoint=h:9000"', "write it after"),
     Case(line("user"), 'companions = ["kubadm"]', '"kubeadm"'),
     Case(line("user"), 'companions = "kubeadm"', '["kubeadm"]'),
     Case(line("user"), f'companion_recipients = ["{RECIPIENT}"]', 'companions = ["kubeadm"]'),

@@ -31,7 +31,6 @@ from backstay.jobs.automation.promised import LEAST_PATIENCE, Promised
 from backstay.policy.schedule import NextRun, Run, Why, exposure, next_run
 
 Source = TypeVar("Source")
-_REACH_SECONDS = 90.0
 _NEARLY = 10
 """A copy that is due within such a part of the interval joins those that are due now."""
 _MOMENT = 20
@@ -197,7 +196,9 @@ class Agent(Generic[Source]):
 
     def _reached(self, plan: AgentPlan) -> tuple[AgentPlan, dict[str, CopyOutcome]]:
         """The places that are due, asked: which do not answer, and which have a point by now that somebody else made."""
-        answers = self._crew.work({name: self._ask(name, plan.now) for name in plan.serve}, _REACH_SECONDS)
+        answers = self._crew.work(
+            {name: self._ask(name, plan.now) for name in plan.serve}, self._promised.reach.total_seconds()
+        )
         failed = {name: _failed(name, each) for name, each in answers.items() if isinstance(each, errors.BackstayError)}
         memory = plan.memory
         for name, answer in answers.items():
@@ -216,7 +217,7 @@ class Agent(Generic[Source]):
     def _completed(self, memory: RunMemory, now: datetime) -> tuple[RunMemory, Mapping[str, errors.BackstayError]]:
         """With what the places say of which nothing is remembered; and those that did not answer."""
         unknown = [name for name in self._copies if not memory.of(name).runs]
-        asked = self._crew.work({name: self._ask(name, now) for name in unknown}, _REACH_SECONDS)
+        asked = self._crew.work({name: self._ask(name, now) for name in unknown}, self._promised.reach.total_seconds())
         unreachable: dict[str, errors.BackstayError] = {}
         for name, answer in asked.items():
             if isinstance(answer, errors.BackstayError):

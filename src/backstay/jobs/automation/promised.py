@@ -15,6 +15,7 @@ CATCH_UP = timedelta(hours=1)
 REBUILD_EVERY = timedelta(hours=24)
 VERIFIED_WITHIN = timedelta(days=30)
 LONGEST_PATIENCE, LEAST_PATIENCE = timedelta(hours=1), timedelta(seconds=10)
+LEAST_REACH = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class Promised:
     def interval(self) -> timedelta:
         """From run to run while nothing fails."""
         return usual_interval(self.every, self.rpo, self.timing)
+
+    @property
+    def reach(self) -> timedelta:
+        """How long a place may take to answer at all: while one hangs, the points of the others wait."""
+        usual = min(self.timing.usual_allowance, self.rpo / 10)
+        return max(usual / 6, LEAST_REACH)
 
     @property
     def patience(self) -> timedelta:
