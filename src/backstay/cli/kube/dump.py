@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from typing import Any
 
@@ -22,9 +23,10 @@ from backstay.cli.reporting import Reporting
 from backstay.telemetry.progress import Progress, SilentProgress
 
 _PROGRESS_BYTES = 1 << 20
+_LINES_AT_ONCE = 50
 
 # Some readers of lines break them at these too, and terminals obey the first.
-_ESCAPES = {each: f"\\u{each:04x}" for each in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 @own_command(
@@ -61,6 +63,7 @@ def command(
 
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     problems = read_bytes = 0
+    lines: list[str] = []
     # Between the lines on a terminal it would only be in the way.
     progress: Progress = SilentProgress() if sys.stdout.isatty() else reporting.watch()
     with kube.open(source, reporting) as objects, contextlib.ExitStack() as at_the_end:
@@ -70,13 +73,22 @@ def command(
         each: KubernetesObject
         for each in objects.objects(choice):
             problems += each.problem is not None
-            click.echo(encode(_line(each if show_secrets else redact(each))).translate(_ESCAPES))
+            lines.append(_ESCAPED.sub(_escape, encode(_line(each if show_secrets else redact(each)))))
+            if len(lines) == _LINES_AT_ONCE:
+                click.echo("\n".join(lines))
+                lines.clear()
             read_bytes += each.size
             if read_bytes >= _PROGRESS_BYTES:
                 progress.advance(read_bytes)
                 read_bytes = 0
+        if lines:
+            click.echo("\n".join(lines))
     if problems:
         reporting.warn(f"{problems} keys are not shown as the API server would: see their `problem`", count=problems)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _line(each: Any) -> dict[str, Any]:

@@ -54,8 +54,12 @@ class MessageReader:
             while position < end:
                 tag = data[position]
                 position += 1
-                if tag >= 0x80:
-                    tag, position = read_varint(data, position - 1, end)
+                if tag >= 0x80:  # two bytes are common, so they do not cost a call
+                    more = data[position]
+                    if more < 0x80:
+                        tag, position = tag & 0x7F | more << 7, position + 1
+                    else:
+                        tag, position = read_varint(data, position - 1, end)
                 step = steps.get(tag)
                 if step is None:
                     position = self._skip(plan, tag, data, position, end)
@@ -64,7 +68,11 @@ class MessageReader:
                 size = data[position]
                 position += 1
                 if size >= 0x80:
-                    size, position = read_varint(data, position - 1, end)
+                    more = data[position]
+                    if more < 0x80:
+                        size, position = size & 0x7F | more << 7, position + 1
+                    else:
+                        size, position = read_varint(data, position - 1, end)
                 if kind < _TEXT:  # a varint, and `size` is its value
                     if kind >= _INT_LIST:
                         _list(out, name).append(_number(size, how))
