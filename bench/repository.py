@@ -206,14 +206,14 @@ def chain(chosen: argparse.Namespace, directory: Path, results: Results) -> None
     restored = place.restore(directory / "restored.db")
     verified = place.verify()
     gib = size / (1 << 30)
-    seconds = restored.seconds / gib
+    seconds = restored.processor_seconds / gib  # one thread does it: on an idle machine these are its seconds
     results.say(
         f"### The longest chain\n\nA store of {size / MIB:.0f} MiB, {len(runs['state'])} runs of states after the base, "
         f"{(runs['base'][0] + sum(runs['state'])) / MB:.0f} MB read:\n"
     )
     results.say("| command | seconds | CPU s | CPU s a GiB | private MiB | goal |\n|---|---:|---:|---:|---:|---|")
     for what, each, goal in (
-        ("restore to a file", restored, f"60 s a GiB: {_goal(seconds, GOALS['restore'])}"),
+        ("restore to a file", restored, f"60 s a GiB, by CPU: {_goal(seconds, GOALS['restore'])}"),
         ("verify, rebuilt", verified, ""),
     ):
         results.say(f"| {what} {_row(each, gib)} | {goal} |")
