@@ -32,7 +32,7 @@ class Call:
     def arguments(self, root: Path) -> list[str]:
         """What follows `backstay`, with the paths of the host as paths below `root`."""
         _, _, after = self.line.partition("backstay ")
-        words = [f"{root}{word}" if word.startswith("/") else word for word in shlex.split(after)]
+        words = [f"{root}{word}" if _is_path(word) else word for word in shlex.split(after)]
         address = root / SERVED
         if not address.exists():
             return words
@@ -94,6 +94,11 @@ def _calls(text: str) -> Iterator[Call]:
             expected.append(each)
     if line:
         yield Call(line, tuple(expected))
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is a path of the host; keys of etcd are none."""
+    return word.startswith("/") and not word.startswith("/registry")
 
 
 def _plain(line: str) -> str:

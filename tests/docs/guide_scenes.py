@@ -18,6 +18,7 @@ from backstay.cluster.host import DiskSpace, LocalHost
 from backstay.store.durable import open_store
 from backstay.testing import Etcd
 from tests import golden, peers
+from tests.docs.course_scenes import course, course_served
 from tests.docs.guide_runner import SERVED
 from tests.docs.shop_scenes import shop_backups, shop_folder
 from tests.evenings import damage_pages, fill_disk, free_space, small_disk
@@ -217,6 +218,8 @@ def scripted_cluster(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 SCENES: Mapping[str, Scene] = {
     "automated": automated,
+    "course": course,
+    "course-served": course_served,
     "nothing": nothing,
     "dead-etcd": dead_etcd,
     "damaged": damaged,

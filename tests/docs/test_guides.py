@@ -20,7 +20,7 @@ FAILURES = GUIDE / "failures"
 STORIES = tuple(sorted(GUIDE.glob("*.md")))
 CAUSES = sorted(FAILURES.glob("*.md"))
 PAGES = (*STORIES, *CAUSES)
-SESSIONS = [session for page in PAGES for session in sessions(page)]
+SESSIONS = [session for page in (*PAGES, COURSE) for session in sessions(page)]
 PARTS = ("## Symptom", "## Proof", "## Fix", "## Prevention")
 
 

@@ -1,8 +1,8 @@
 """The life of one object out of its stored revisions: when it changed, what changed, and which field manager did it.
 
 Who: `metadata.managedFields` names managers with the time of their last write. A manager whose entry is new or different
-after a revision has written it. What is older than the compaction is not stored, so the first revision that is there may
-be the middle of a life.
+after a revision has written it; where none is, the only one that owns what changed. What is older than the compaction is
+not stored, so the first revision that is there may be the middle of a life.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _changed(revision: Revision, before: KubernetesObject, after: KubernetesObje
     fields = tuple(each for each in compare_objects(before.json, after.json) if not each.path.startswith(_LEFT_OUT))
     if is_secret(after.identity, after.json) and not show_secrets:
         fields = tuple(hidden_field(each) for each in fields)
-    wrote = authors(before.json, after.json)
+    wrote = authors(before.json, after.json) or _owner(after.json, fields)
     times = [text(each, "time") for each in items(after.json, "metadata", "managedFields") if _author(each) in wrote]
     return Chapter(revision, Event.CHANGED, max(times, default=""), wrote, fields, after)
 
@@ -97,6 +97,17 @@ def authors(before: JsonObject | None, after: JsonObject | None) -> tuple[Author
         ):
             found.append(_author(entry))
     return tuple(dict.fromkeys(found))
+
+
+def _owner(after: JsonObject | None, fields: tuple[FieldChange, ...]) -> tuple[Author, ...]:
+    """The only manager that owns every changed field: who wrote twice within a second shows no newer time."""
+    changed = {tuple(f"f:{name}" for name in each.path.partition("[")[0].split(".")[:2]) for each in fields}
+    found = [
+        _author(each)
+        for each in items(after, "metadata", "managedFields")
+        if changed and changed <= _owned(each.get("fieldsV1"))
+    ]
+    return tuple(found) if len(found) == 1 else ()
 
 
 def _owned(fields: Any) -> set[tuple[str, ...]]:

@@ -37,7 +37,7 @@ class Hit(NamedTuple):
     backstay kube search backup.db registry.example.com/web:1.4
     backstay kube search backup.db --label app=web,tier!=cache -n production
     backstay kube search backup.db pods --field spec.nodeName=node-a
-    backstay kube search backup.db deploy --jsonpath '.spec.template.spec.containers[?(@.name=="web")].image'
+    backstay kube search backup.db deploy --jsonpath .spec.template.spec.volumes[*].secret.secretName
     backstay kube search /var/lib/etcd db-password --history -o json
     """
 )
