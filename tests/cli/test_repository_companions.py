@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -178,3 +179,44 @@ def test_what_is_missing_of_a_layout_is_told_and_the_backup_is_made(desk: Desk, 
     assert backed_up(desk, host, cluster, "--with-companions", "k3s") == 0, desk.err
     shown = desk.json("show", desk.place, "-i", desk.key)["companions"]["files"]
     assert sorted(each["kind"] for each in shown) == ["encryption-configuration", "pki", "token"]
+
+
+def codes(desk: Desk) -> set[str]:
+    return {each["code"] for each in json.loads(desk.out)["findings"]}
+
+
+def test_the_kit_names_what_a_restore_would_lack(desk: Desk, host: Path) -> None:
+    cluster = small_history()
+    assert backed_up(desk, host, cluster) == 0
+    kit = ("kit", desk.place, "-o", "json", "--quiet")
+    assert desk.run(*kit) == 3
+    assert codes(desk) == {"kit-unproven", "kit-sealed"}
+    assert desk.run(*kit, "-i", desk.key) == 3
+    assert codes(desk) == {"kit-unproven", "kit-pki-missing", "kit-release-unknown"}
+    # Values that only the EncryptionConfiguration opens, and a point without it.
+    cluster.put(b"/registry/secrets/a/b", b"k8s:enc:aescbc:v1:key1:" + bytes(40))
+    cluster.put(b"/registry/secrets/a/c", b"k8s:enc:kms:v2:vault:" + bytes(40))
+    assert backed_up(desk, host, cluster) == 0
+    assert desk.run(*kit, "-i", desk.key) == 4
+    assert {"kit-encryption-missing", "kit-needs-service"} <= codes(desk)
+    assert desk.run("recipient", "test", desk.place, "-i", desk.kit) == 0
+    cluster.put(b"more", b"x")
+    assert backed_up(desk, host, cluster, "--with-companions", "kubeadm") == 0
+    assert desk.run(*kit, "-i", desk.key) == 0, desk.out
+    assert codes(desk) == {"kit-needs-service", "kit-release-unknown"}
+    assert desk.run("kit", desk.place, "-i", desk.key) == 0
+    assert "encrypted by aescbc, kms" in desk.out
+    # A recipient that came later opens nothing of it yet.
+    add = ("recipient", "add", desk.place, "keeper", KEEPER.public, "--root-key", desk.kit, "--only-new")
+    assert desk.run(*add) == 0
+    assert desk.run(*kit, "-i", desk.key) == 3
+    assert codes(desk) >= {"kit-no-slot"}
+
+
+def test_a_token_of_k3s_is_part_of_the_kit(desk: Desk, host: Path) -> None:
+    tls = host / "var/lib/rancher/k3s/server/tls"
+    tls.mkdir(parents=True)
+    (tls / "server-ca.key").write_bytes(SECRET)
+    assert backed_up(desk, host, small_history(), "--with-companions", "k3s") == 3
+    assert desk.run("kit", desk.place, "-i", desk.key, "-o", "json") == 4
+    assert "kit-token-missing" in codes(desk)

@@ -122,6 +122,12 @@ TABLE: tuple[Entry, ...] = (
         "backstay.cli.repository.check",
     ),
     Entry(
+        "kit",
+        Section.BACKUPS,
+        "Say what a restore of a cluster would lack",
+        "backstay.cli.repository.kit",
+    ),
+    Entry(
         "admit",
         Section.BACKUPS,
         "Let this host write to a repository",
@@ -366,6 +372,12 @@ TABLE: tuple[Entry, ...] = (
         Section.KUBERNETES,
         "Find what is stored plain, orphaned, forged or outdated",
         "backstay.cli.kube.audit",
+    ),
+    Entry(
+        "kube trace",
+        Section.KUBERNETES,
+        "Follow an object and all that comes of it through etcd",
+        "backstay.cli.kube.trace",
     ),
     Entry(
         "snapshot restore",

@@ -40,6 +40,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.jobs.automation.upkeep",
     "backstay.jobs.backup.run",
     "backstay.jobs.companions.collecting",
+    "backstay.jobs.companions.kit",
     "backstay.jobs.points.drill",
     "backstay.jobs.points.verify",
     "backstay.kube.audit.certificates",

@@ -22,7 +22,7 @@ from backstay.repository.trust import TrustedRecipient
 from backstay.telemetry import Progress, SilentProgress
 
 _NOT_NOW = (errors.KEY_SERVICE_FAILED, errors.KEY_SERVICE_DENIED, errors.KEY_UNAVAILABLE)
-_KEPT = (errors.STORAGE_DENIED,)
+_KEPT = (errors.BLOB_LOCKED, errors.STORAGE_DENIED)
 
 
 @dataclass(frozen=True, slots=True)
