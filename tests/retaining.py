@@ -45,7 +45,7 @@ class Maintained(Place):
     """A place whose points are remembered; its time goes only when it is told to, a quarter of an hour with each backup."""
 
     def __init__(
-        self, *, seed: int = 1, plaintext: bool = False, spill: Path | None = None, store: MemoryStore | None = None
+        self, *, seed: int = 1, plaintext: bool = False, spill: Path | None = None, store: BlobStore | None = None
     ) -> None:
         self.clock = SetClock()
         super().__init__(

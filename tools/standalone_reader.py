@@ -2,9 +2,8 @@
 
     python standalone_reader.py DIRECTORY OUTPUT.db [--identity FILE] [--at latest|LINEAGE-SEQUENCE]
 
-DIRECTORY is a local copy of the repository. Needs `pip install cryptography backports.zstd` (the latter before Python 3.14).
-Needs nothing but docs/formats/repository.md to be understood; holds one snapshot in memory. What it writes is compared with
-what the backup promises, and `etcdutl snapshot restore` takes it. Keep a copy of this file with the backups.
+DIRECTORY is a local copy of the repository. Needs `pip install cryptography backports.zstd` (the latter before Python 3.14);
+holds one snapshot in memory, compared with what the backup promises. Understood by docs/formats/repository.md alone.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 zstd: Any = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 BRANCH, LEAF = 1, 2
-CLASSES = ("base", "state", "history", "log", "entries", "merged", "manifest")
+CLASSES = ("base", "state", "history", "log", "entries", "merged", "manifest", "companions")
 Row = tuple[bytes, int, int, bool, bytes]  # key, main, sub, is it a tombstone, value
 
 
@@ -90,18 +89,32 @@ class Repository:
         public.verify(base64.b64decode(signature), b"backstay signed document 1\n" + body)
         return json.loads(body), key
 
-    def manifests(self) -> Iterator[dict[str, Any]]:
-        """All manifests, lineage by lineage, each signed and following the one before."""
+    def points(self) -> Iterator[dict[str, Any]]:
+        """All points that stay, of every chain of signed manifests; merged runs stand in the place of their rows."""
         for lineage in sorted((self.directory / "manifests").iterdir()):
-            previous = ""
-            for number, path in enumerate(sorted(lineage.iterdir()), 1):
+            there = {int(path.name) for path in lineage.iterdir()}
+            first, gone, floor, hashes = max(each for each in there if each - 1 not in there), set[int](), {}, {0: ""}
+            chain, rows = list[dict[str, Any]](), list[tuple[list[str], dict[str, Any]]]()
+            for number in range(first, max(there) + 1):
+                path = lineage / f"{number:016d}"
                 fields, key = self.document(path)
-                revoked = self.writers.get(key, {})
+                revoked, change = self.writers.get(key, {}), fields.get("change", {})
                 require(revoked is None or number < revoked.get(lineage.name, 0), f"{path} has no trusted writer")
                 place = (fields["repository"], fields["lineage"], fields["sequence"], fields["previous"])
-                require(place == (self.id, lineage.name, number, previous), f"the chain breaks at {path}")
-                previous = hashlib.sha256(path.read_bytes()).hexdigest()
-                yield fields
+                wanted = (self.id, lineage.name, number, hashes.get(number - 1, fields["previous"]))
+                require(place == wanted, f"the chain breaks at {path}")
+                hashes[number], points = hashlib.sha256(path.read_bytes()).hexdigest(), set(change.get("points", ()))
+                gone = gone - points if fields["kind"] == "recall" else gone | points
+                rows += zip([row["replaces"] for row in change.get("rows", ())], fields["runs"], strict=False)
+                chain, floor = [*chain, fields], change.get("floor") or floor
+            require(first == 1 or hashes.get(floor.get("sequence")) == floor.get("sha256", ""), f"{path} begins late")
+            for point in (each for each in chain if each["kind"] == "backup" and each["sequence"] not in gone):
+                for row, run in rows:
+                    names = [each["name"] for each in point["runs"]]
+                    at = names.index(row[0]) if row[0] in names else len(names)
+                    if names[at : at + len(row)] == row:
+                        point["runs"][at : at + len(row)] = [run]
+                yield point
 
     def epoch_key(self, epoch: str) -> bytes:
         """The key of an epoch, from its slots."""
@@ -128,21 +141,16 @@ class Repository:
         for number in range(last + 1):
             size = int.from_bytes(data[at : at + 4], "big")
             frame, flag, counter = data[at + 4 : at + 4 + size], bytes((number == last,)), struct.pack(">I", number)
-            if sealed:
-                content = AESGCM(key).decrypt(prefix + counter + flag, frame, head + counter)
-            else:
-                content, tag = frame[:-16], hashlib.sha256(head + counter + flag + frame[:-16]).digest()[:16]
-                require(tag == frame[-16:], "a frame is damaged")
-            contents.append(zstd.decompress(content))
-            at += 4 + size
+            content = AESGCM(key).decrypt(prefix + counter + flag, frame, head + counter) if sealed else frame[:-16]
+            tag = hashlib.sha256(head + counter + flag + content).digest()[:16]
+            require(sealed or tag == frame[-16:], "a frame is damaged")
+            contents, at = [*contents, zstd.decompress(content)], at + 4 + size
         return contents
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
     """A number and where it ends."""
-    if data[at] < 0x80:
-        return data[at], at + 1
-    rest, end = varint(data, at + 1)
+    rest, end = varint(data, at + 1) if data[at] > 0x7F else (0, at + 1)
     return rest << 7 | data[at] & 0x7F, end
 
 
@@ -155,11 +163,9 @@ def rows(data: bytes) -> Iterator[Row]:
     """The records of a frame."""
     at, key, head = 0, b"", b"\x0a\x00"
     while at < len(data):
-        flags, at, main, sub, value = data[at], at + 1, 0, 0, head
-        if flags & 4:
-            main, at = varint(data, at)
-        if flags & 2:
-            sub, at = varint(data, at)
+        flags, at, value = data[at], at + 1, head
+        main, at = varint(data, at) if flags & 4 else (0, at)
+        sub, at = varint(data, at) if flags & 2 else (0, at)
         if not flags & 8:
             shared, at = varint(data, at)
             added, at = varint(data, at)
@@ -178,8 +184,7 @@ class Builder:
     """A bbolt file: pages in one pass, packed to the page, the metas last (docs/formats/etcd-files.md, 1)."""
 
     def __init__(self, page_size: int) -> None:
-        self.size, self.next = page_size, 2
-        self.pages: list[bytes] = []
+        self.size, self.next, self.pages = page_size, 2, list[bytes]()
 
     def body(self, kind: int, items: list[Any], flags: int) -> bytes:
         """A page without header and padding: a leaf of (key, value), or a branch of (first key, page)."""
@@ -189,16 +194,14 @@ class Builder:
             if kind == BRANCH:
                 table, data = table + struct.pack("<IIQ", offset, len(key), value), data + key
             else:
-                table += struct.pack("<IIII", flags, offset, len(key), len(value))
-                data += key + value
+                table, data = table + struct.pack("<IIII", flags, offset, len(key), len(value)), data + key + value
         return table + data
 
     def tree(self, items: list[Any], flags: int) -> int:
         """Leaves and the branches above them; returns the root page."""
         kind, level = LEAF, items
         while kind == LEAF or len(level) > 1:
-            groups: list[list[Any]] = [[]]
-            size = 16
+            groups, size = [list[Any]()], 16
             for item in level:
                 cost = 16 + len(item[0]) + (len(item[1]) if kind == LEAF else 0)
                 if len(groups[-1]) >= (1 if kind == LEAF else 2) and size + cost > self.size:
@@ -234,9 +237,8 @@ class Builder:
             checksum = 0xCBF29CE484222325
             for byte in meta:
                 checksum = (checksum ^ byte) * 0x100000001B3 & mask
-            pages += (struct.pack("<QHHI", number, 4, 0, 0) + meta + struct.pack("<Q", checksum)).ljust(
-                self.size, b"\0"
-            )
+            head = struct.pack("<QHHI", number, 4, 0, 0)
+            pages += (head + meta + struct.pack("<Q", checksum)).ljust(self.size, b"\0")
         return pages
 
 
@@ -244,7 +246,7 @@ def extract(repository: Repository, point: dict[str, Any]) -> bytes:
     """The snapshot of a point."""
     facts = json.loads(repository.frames(base64.b64decode(point["private"]), "manifest")[0])
     records, gone, buckets = list[Row](), set[tuple[int, int]](), dict[bytes, list[Any]]()
-    for run in point["runs"]:
+    for run in (each for each in point["runs"] if each["class"] != "companions"):
         stored = (repository.directory / run["name"]).read_bytes()
         require(hashlib.sha256(stored).hexdigest() == run["name"][-64:], f"{run['name']} is damaged")
         *contents, footer = repository.frames(stored, run["class"])
@@ -258,17 +260,15 @@ def extract(repository: Repository, point: dict[str, Any]) -> bytes:
             parts = []
             for _ in range(3):
                 size, at = varint(data, at)
-                parts.append(data[at : at + size])
-                at += size
+                parts, at = [*parts, data[at : at + size]], at + size
             buckets.setdefault(parts[0], []).extend([(parts[1], parts[2])] if parts[1] else [])
     compact, keys = facts["compact_revision"], []
     newest_old = {record[0]: record for record in sorted(records) if record[1] <= compact}
-    for record in set(records):  # what etcd's compaction leaves
+    for record in sorted(set(records), key=lambda each: each[1:3]):  # what etcd's compaction leaves
         _, main, sub, tombstone, value = record
         stays = (facts["keeps_tombstones"] and main == compact) if tombstone else (main, sub) not in gone
         if main > compact or (newest_old[record[0]] == record and stays):
             keys.append((struct.pack(">QBQ", main, 0x5F, sub) + b"t" * tombstone, value))
-    keys.sort()
     total = sum(int.from_bytes(hashlib.sha256(key + value).digest(), "big") for key, value in keys)
     require(total % (1 << 256) == int(facts["records_digest"], 16), "the records differ from those backed up")
     builder = Builder(facts["file"]["page_size"])
@@ -286,7 +286,7 @@ def main() -> None:
     parser.add_argument("--at", default="latest", help="an id: LINEAGE-SEQUENCE")
     chosen = parser.parse_args()
     repository = Repository(chosen.directory, chosen.identity and read_identity(chosen.identity.read_text()))
-    points = {f"{each['lineage']}-{each['sequence']}": each for each in repository.manifests()}
+    points = {f"{each['lineage']}-{each['sequence']}": each for each in repository.points()}
     newest = max(points, key=lambda each: (points[each]["time"], points[each]["sequence"]), default="none")
     name = newest if chosen.at == "latest" else chosen.at
     require(name in points, f"there is no backup {name}, but {', '.join(points) or 'none'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from backstay.blobs.local import LocalStore
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
 from backstay.jobs.points.restore import plan_restore, restore
+from backstay.repository.writing import BaseRule
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Cluster, Place, small_history
+from tests.retaining import Maintained
 
 READER = Path(__file__).resolve().parents[2] / "tools" / "standalone_reader.py"
 MOST_LINES = 300
@@ -51,6 +54,36 @@ def test_the_reader_extracts_what_backstay_restores(encryption: str, tmp_path: P
         done = read(tmp_path / "repository", tmp_path / f"{point.sequence}.alone", *options, "--at", point.id)
         assert done.returncode == 0, done.stderr
         assert (tmp_path / f"{point.sequence}.alone").read_bytes() == target.read_bytes()
+
+
+def test_the_reader_follows_marks_merges_and_a_chain_that_begins_late(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    place = Maintained(spill=tmp_path, store=LocalStore(tmp_path / "repository"))
+    cluster = small_history()
+    for number in range(8):
+        cluster.put(b"number", b"%d" % number)
+        place.back_up(cluster, rule=BaseRule() if number != 3 else BaseRule(max_ratio=0.0))
+    points = place.catalogue().points
+    place.expire([*points[:3], points[4], points[5]])
+    assert place.merge().rows == 1
+    place.now = place.clock.time = SystemClock().now() + timedelta(days=9)
+    assert place.sweep().manifests == 3
+    (tmp_path / "identity").write_text(place.recovery.secret)
+    options = ["--identity", str(tmp_path / "identity")]
+    left = place.catalogue().points
+    assert len(left) == 3
+    for point in left:
+        reader, target = place.reader(point), tmp_path / f"{point.sequence}.db"
+        restore(
+            reader, plan_restore(reader, target),
+            disk=LocalDisk(), clock=SystemClock(), entropy=place.entropy, progress=SilentProgress(),
+        )  # fmt: skip
+        done = read(tmp_path / "repository", tmp_path / f"{point.sequence}.alone", *options, "--at", point.id)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"{point.sequence}.alone").read_bytes() == target.read_bytes()
+    assert "no backup" in read(tmp_path / "repository", tmp_path / "x", *options, "--at", points[4].id).stderr
+    (tmp_path / "repository" / left[0].where).unlink()
+    assert "begins late" in read(tmp_path / "repository", tmp_path / "x", *options).stderr
 
 
 def test_the_reader_refuses_damage_a_missing_identity_and_an_existing_file(tmp_path: Path) -> None:

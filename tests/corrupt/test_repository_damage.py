@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +12,17 @@ import pytest
 
 from backstay import errors
 from backstay.blobs.memory import MemoryStore
+from backstay.crypto.signing import sign_document
 from backstay.findings import Severity
 from backstay.jobs.points.verify import verify
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import open_repository
+from backstay.repository.writing import BaseRule
 from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Cluster, Place, small_history
+from tests.retaining import Maintained
 
 
 class Small(NamedTuple):
@@ -160,3 +164,73 @@ def noise(small: Small, source: random.Random) -> Iterator[bytes]:
         for _ in range(20):
             torn[source.randrange(len(torn))] = source.randrange(256)
         yield bytes(torn)
+
+
+@pytest.fixture(scope="module", params=["sealed", "plaintext"])
+def maintained(request: pytest.FixtureRequest) -> Small:
+    """A repository with a mark, a merged run, and a sweep that set a floor."""
+    place, cluster = Maintained(plaintext=request.param == "plaintext"), Cluster()
+    for number in range(5):
+        cluster.put(b"a", b"%d" % number)
+        cluster.put(b"b%d" % number, b"x")
+        # The base of the second point does without the first, so that a floor can be set above that.
+        place.back_up(cluster, rule=BaseRule(max_ratio=0.0) if number == 1 else BaseRule())
+        if number == 1:
+            place.memory = None
+    points = place.catalogue().points
+    place.expire([points[0], points[1], points[3]])
+    assert place.merge().rows == 1
+    place.pass_time(days=8)
+    assert place.sweep().manifests == 2
+    assert len(place.catalogue().lineages[0].manifests) == 6
+    return Small(place, contents(place.store), frozenset(place.elements(place.catalogue().points[-1])))  # type: ignore[arg-type]
+
+
+def test_every_flipped_byte_of_a_maintained_repository_is_found(maintained: Small) -> None:
+    store = changed(maintained, "", None)
+    assert not is_found(maintained, store)
+    for name, data in maintained.objects.items():
+        if name.startswith(("gc/", "pins/")):
+            continue  # they say nothing of any point
+        # Runs and slots are of the same kinds as elsewhere: what is new are the merged ones and the documents, whose every
+        # byte is tried where that is quick.
+        is_new = name.startswith("manifests/") or "/merged/" in name
+        step = (1 if is_new else 11) if maintained.place.epoch is None else (17 if is_new else 41)
+        for place in range(0, len(data), step):
+            damaged = bytearray(data)
+            damaged[place] ^= 1 << place % 8
+            store.put(name, damaged, create_only=False)
+            assert is_found(maintained, store), f"byte {place} of {name}"
+            if place % 64 == 0:
+                assert what_is_read(maintained, store) in (None, maintained.newest), f"byte {place} of {name}"
+        store.put(name, data, create_only=False)
+
+
+def test_a_maintenance_commit_that_is_removed_is_found(maintained: Small) -> None:
+    manifests = sorted(name for name in maintained.objects if name.startswith("manifests/"))
+    for name in manifests[:-1]:
+        assert is_found(maintained, changed(maintained, name, None)), name
+    # Without the newest, the sweep that set the floor, nobody says why the chain begins so late.
+    assert is_found(maintained, changed(maintained, manifests[-1], None))
+
+
+def test_an_older_reader_refuses_what_it_does_not_know() -> None:
+    """A reader that knows only backups finds a field it does not know; this one refuses kinds of tomorrow in the same way."""
+    place, cluster = Maintained(), Cluster()
+    for number in range(3):
+        cluster.put(b"a", b"%d" % number)
+        place.back_up(cluster)
+    expiry = place.expire(place.catalogue().points[:1])[0]
+    body, _, _ = b"".join(place.store.get(expiry.where)).partition(b"\n")
+    fields = json.loads(body)
+    assert set(fields) - FIELDS_OF_BACKUPS == {"change"}
+    place.store.put(expiry.where, sign_document(fields | {"kind": "transmogrify"}, place.writer), create_only=False)
+    (damage,) = read_catalogue(place.repository()).damage
+    assert damage.kind is errors.REPOSITORY_NEWER
+    assert "transmogrify" in str(damage)
+
+
+FIELDS_OF_BACKUPS = frozenset(
+    ("document", "format", "repository", "lineage", "sequence", "previous", "parent", "kind", "cluster", "time", "trust",
+     "runs", "slots", "private")
+)  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from backstay.repository.changes import Expiry, Merge, Recall, Row, Sweep
-from backstay.repository.manifest import BACKUP, Manifest, RunReference
+from backstay.repository.manifest import BACKUP, Manifest, RunReference, SlotReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,9 @@ def standing_of(manifests: Sequence[Manifest]) -> Standing:
                 declared |= set(deleted)
     rows = rows_of(manifests)
     backups = [each for each in manifests if each.kind == BACKUP and each.sequence not in swept]
+    slots = {run.name: each.slots for each in manifests if isinstance(each.change, Merge) for run in each.runs}
     beginning = by_beginning(rows)
-    resolved = [replace(each, runs=resolve(each.runs, beginning)) for each in backups] if rows else backups
+    resolved = [_read_through(each, beginning, slots) for each in backups] if rows else backups
     return Standing(
         tuple(each for each in resolved if each.sequence not in marks),
         tuple(each for each in resolved if each.sequence in marks),
@@ -69,6 +70,15 @@ def standing_of(manifests: Sequence[Manifest]) -> Standing:
         frozenset(declared),
         rows,
     )
+
+
+def _read_through(
+    point: Manifest, beginning: Mapping[str, Sequence[MergedRow]], slots: Mapping[str, tuple[SlotReference, ...]]
+) -> Manifest:
+    """The point with merged runs, and with the slots that open them beside its own."""
+    runs = resolve(point.runs, beginning)
+    more = (slot for run in runs for slot in slots.get(run.name, ()))
+    return replace(point, runs=runs, slots=tuple(dict.fromkeys((*point.slots, *more))))
 
 
 def rows_of(manifests: Iterable[Manifest]) -> tuple[MergedRow, ...]:
