@@ -84,9 +84,11 @@ class Layout:
         yield written
         inside = text
         prefixes = self.prefixes
-        for prefix in self.prefixes:
+        for prefix in (*self.prefixes, *PREFIXES):
             if text.startswith(f"{prefix}/"):
-                inside, prefixes = text[len(prefix) + 1 :], (prefix,)
+                inside = text[len(prefix) + 1 :]
+                # Whoever writes the usual prefix in a cluster that has another one means that.
+                prefixes = (prefix,) if prefix in self.prefixes else self.prefixes
                 break
         segments = [part for part in inside.split("/") if part]
         for prefix in prefixes:

@@ -15,6 +15,7 @@ from backstay.kube.values import UNDECODED, Identity, JsonObject, KubernetesObje
 
 REDACTED = "<redacted>"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_SECRET_TEXT = '"Secret"'
 _HARMLESS = frozenset({"kind", "apiVersion", "metadata", "type", "immutable"})
 
 
@@ -22,7 +23,8 @@ def is_secret(identity: Identity, json: JsonObject | None) -> bool:
     """Whether an object is a Secret, by its key or by what it says of itself."""
     if identity.resource == "secrets" and not identity.group:
         return True
-    return json is not None and json.get("kind") == "Secret" and json.get("apiVersion") == "v1"
+    # Of the core group in any version, also one that no release has.
+    return json is not None and json.get("kind") == "Secret" and "/" not in str(json.get("apiVersion", ""))
 
 
 def redacted(json: JsonObject) -> JsonObject:
@@ -37,7 +39,8 @@ def redacted(json: JsonObject) -> JsonObject:
 
 def redact(each: KubernetesObject) -> KubernetesObject:
     """`each` without values, where it is a Secret; everything else as it is."""
-    if not is_secret(each.identity, each.json):
+    # Damaged JSON outside of the prefix is text, and may be a Secret all the same.
+    if not is_secret(each.identity, each.json) and _SECRET_TEXT not in each.text:
         return each
     json = redacted(each.json) if each.json is not None else None
     if json is not None and UNDECODED in json:

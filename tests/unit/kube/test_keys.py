@@ -101,6 +101,7 @@ def test_resources_are_found_by_every_name_that_kubectl_takes() -> None:
         [Resource("shop.example.com", "widgets", "Widget", True, "shop.example.com/widgets", ("wd",), "widget")]
     )
     for text, wanted in {
+        "events.events.k8s.io": "events",
         "po": "pods", "Pod": "pods", "svc": "services", "deployments.apps": "deployments", "deployment.v1.apps": "deployments",
         "crd": "customresourcedefinitions", "wd": "widgets", "widgets.shop.example.com": "widgets", "ep": "endpoints",
     }.items():  # fmt: skip
@@ -111,3 +112,8 @@ def test_resources_are_found_by_every_name_that_kubectl_takes() -> None:
     assert {each.resource for each in resources.in_category("all")} >= {"pods", "services", "jobs"}
     custom = resources.of_kind("shop.example.com", "Widget")
     assert custom is not None and custom.is_custom is False
+
+
+def test_the_usual_prefix_is_forgiven_in_a_cluster_with_another() -> None:
+    layout = Layout(("/kubernetes.io",))
+    assert b"/kubernetes.io/services/specs/default/web" in list(layout.candidates("/registry/services/default/web"))
