@@ -47,7 +47,7 @@ from backstay.values import size_text
     # the certificates, manifests and tokens that were stored with it
     backstay restore /mnt/backups --companions brought-back/ --identity operator.key
     # all members of a new cluster, a directory for each
-    backstay restore /mnt/backups --to new/ --all-members --initial-cluster a=http://h1:2380,b=http://h2:2380 -i key
+    backstay restore /mnt/backups --to new/ --all-members --initial-cluster a=http://h1:2380,b=http://h2:2380
     """
 )
 @repository_options
