@@ -20,6 +20,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from backstay.kube.printing.json_text import compact_json, json_of
 from backstay.kube.printing.yaml_text import yaml_of
 from backstay.kube.redaction import is_secret, redact
 from backstay.kube.release import Release
+from backstay.kube.tracing import Story, is_ready
 from backstay.kube.values import KubernetesObject
 from backstay.sources import Selection, open_source
 from tests import kubernetes_cases
@@ -198,6 +200,7 @@ def _uses() -> Iterator[Callable[[KubernetesObject, KubernetesObject], object]]:
     yield _compare
     yield _export
     yield _audit
+    yield _trace
 
 
 def _compare(before: KubernetesObject, after: KubernetesObject) -> None:
@@ -232,6 +235,14 @@ def _audit(before: KubernetesObject, after: KubernetesObject) -> None:
     audit.see(after)
     audit.see_past(after.identity, after.key, 1, after.text.encode())
     "".join(map(str, audit.findings())).encode()
+
+
+def _trace(before: KubernetesObject, after: KubernetesObject) -> None:
+    story = Story(before.identity._replace(version=""))
+    for each in (before, replace(after, key=before.key, version=2)):
+        step = story.tell(each.mod_revision, before.key, each)
+        repr(step).encode()
+        is_ready(story.root)
 
 
 class TooSlow(Exception):

@@ -107,6 +107,14 @@ class LiveSource:
             if matches(record.item.key):
                 yield record
 
+    def follow(self, selection: Selection, after: Revision, *, seconds: float | None = None) -> Iterator[Record]:
+        """Every change of the chosen keys behind `after` as it happens; until `seconds` are over, or for ever."""
+        matches = selection.matches
+        key, range_end = selection.prefix or _ANY_KEY, prefix_end(selection.prefix)
+        for record in live_history.follow(self._client, key, range_end, after, seconds):
+            if matches(record.item.key):
+                yield record
+
     def close(self) -> None:
         self._client.close()
 

@@ -58,6 +58,31 @@ def records(
                 yield _record(event, sub)
 
 
+def follow(
+    client: Client, key: bytes, range_end: bytes, after: Revision, seconds: float | None = None
+) -> Iterator[Record]:
+    """The records of the range behind `after`, as they come; until `seconds` are over, or for ever.
+
+    Raises `REVISION_COMPACTED` when what comes next is compacted already.
+    """
+    sub, last = 0, 0
+    with client.watch(key, range_end=range_end, start_revision=Revision(after + 1), fragment=True) as watcher:
+        ending = threading.Timer(seconds, watcher.cancel) if seconds is not None else None
+        if ending is not None:
+            ending.daemon = True
+            ending.start()
+        try:
+            for batch in watcher:
+                for event in batch.events:
+                    main = int(event.item.mod_revision)
+                    sub, last = (sub + 1, main) if main == last else (0, main)
+                    yield _record(event, sub)
+        finally:
+            if ending is not None:
+                ending.cancel()
+                ending.join()
+
+
 def _state(client: Client, key: bytes, range_end: bytes, at: Revision) -> Iterator[Record]:
     """The records that a compaction at `at` has left alive, oldest first: numbers first, each value when its turn comes."""
     found = client.kv.range(key, range_end=range_end, revision=at, keys_only=True).items
