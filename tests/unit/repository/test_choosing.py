@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from backstay import errors
 from backstay.errors import BackstayError
 from backstay.repository.choosing import choose, choose_point
 from backstay.repository.tags import put_tag
-from tests.backing_up import Cluster, Place
+from tests.backing_up import BEGIN, Cluster, Place
 
 
 @pytest.fixture(scope="module")
@@ -175,4 +176,20 @@ def test_the_revision_before_a_deletion_is_found_where_history_holds_it() -> Non
     assert choose(repository, points, "before-delete:short") == (points[1], 4)
     with pytest.raises(BackstayError) as raised:
         choose_point(repository, points, "before-delete:short")
+    assert raised.value.kind is errors.POINT_NOT_FOUND
+
+
+def test_of_one_moment_the_last_is_meant_and_a_clock_that_went_back_hides_nothing() -> None:
+    place, cluster = Place(), Cluster()
+    for minutes in (0, 0, -60, 30):
+        cluster.put(b"a", b"1")
+        place.now = BEGIN + timedelta(minutes=minutes)
+        place.back_up(cluster)
+    repository, points = place.repository(), place.catalogue().points
+    assert [each.sequence for each in points] == [1, 2, 3, 4]
+    assert choose(repository, points, "2026-11-25T00:00").point.sequence == 2
+    assert choose(repository, points, "2026-11-24T23:00").point.sequence == 3
+    assert choose(repository, points, "2026-11-25T00:30").point.sequence == 4
+    with pytest.raises(BackstayError) as raised:
+        choose(repository, points, "2026-11-24T23:30")
     assert raised.value.kind is errors.POINT_NOT_FOUND
