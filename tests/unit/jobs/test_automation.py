@@ -221,6 +221,9 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_hangs_on_the_cluster_while_copies_are_stored(tmp_path: Path) -> None:
     """P17: the snapshot is read to the end and the connection closed before any storage is written to."""
+    left = tmp_path / ".backstay-rotate-killed"  # the snapshot, in clear, of a run that was killed
+    left.mkdir()
+    (left / "snapshot.db").write_bytes(b"secret")
     with FakeMember(content_of("3.6.16")) as member:
         reading = read_cluster(
             ConnectionOptions.of([member.endpoint]),
@@ -230,6 +233,7 @@ def test_nothing_hangs_on_the_cluster_while_copies_are_stored(tmp_path: Path) ->
             progress=SilentProgress(),
         )
         found = reading.__enter__()
+    assert not left.exists()
     # The member is gone, and everything can still be stored.
     with open_file(found.path) as store:
         assert store.database.page_size

@@ -69,7 +69,10 @@ def read_cluster(
     progress: Progress,
     companions: CompanionsWish | None = None,
 ) -> Iterator[Reading]:
-    """Save a snapshot; the connection is closed before the block begins. Raises what choosing and saving raise."""
+    """Save a snapshot; the connection is closed before the block begins. Raises what choosing and saving raise.
+
+    It lies in a private directory of `parent`, in clear; what a run left there that was killed is removed first.
+    """
     with scratch(parent) as directory, Computing() as computing:
         with living_source(options, clock=clock, with_others=True) as chosen:
             path = directory / "snapshot.db"

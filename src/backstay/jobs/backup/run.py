@@ -24,6 +24,7 @@ from backstay.findings import Finding, Severity, declare
 from backstay.formats.hashkv import CURRENT_RULE, HashKV
 from backstay.jobs.backup.computing import Computing, compute
 from backstay.jobs.backup.state import WriterState
+from backstay.jobs.rotate.staging import staging
 from backstay.repository import names
 from backstay.repository.companions import CompanionsDraft, CompanionSet, StoredCompanions
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
@@ -202,6 +203,9 @@ def _report(committed: CommittedPoint, seconds: float, found: tuple[Finding, ...
 
 @contextmanager
 def scratch(parent: Path | None) -> Iterator[Path]:
-    """A private directory for a snapshot on its way, and for temporary sealed bytes; gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="backstay-backup-", dir=parent) as directory:
-        yield Path(directory)
+    """A private directory for a snapshot on its way, in clear, and for temporary sealed bytes; gone afterwards.
+
+    What a backup left there that was killed goes first.
+    """
+    with staging(parent or Path(tempfile.gettempdir())) as directory:
+        yield directory
