@@ -18,7 +18,7 @@ environment: ## the virtual environment .venv with the locked dependencies
 	@$(PYTHON) tools/setup_environment.py
 
 demo: environment ## an evening with a broken etcd, and a night of backups, on this machine's loopback
-	@$(RUN) -m tools.peers.install
+	@$(RUN) -m tools.peers.install newest versitygw
 	@$(RUN) -m tools.demo
 	@$(RUN) -m tools.demo_backups
 

@@ -144,3 +144,14 @@ def test_a_delivered_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path) 
 def test_the_last_error_line_of_a_failed_program_is_the_reason(tmp_path: Path) -> None:
     with pytest.raises(sources.Unavailable, match="status 3: error: no such thing"):
         sources.run(["sh", "-c", "echo error: no such thing; echo bye; exit 3"], tmp_path, 10.0)
+
+
+def test_the_newest_etcd_is_found_by_number_and_tools_do_not_count() -> None:
+    releases = catalogue.wanted()
+    newest = catalogue.newest(releases)
+    assert newest.is_etcd
+    assert all(
+        [int(n) for n in each.version.split(".")] <= [int(n) for n in newest.version.split(".")]
+        for each in releases
+        if each.is_etcd
+    )

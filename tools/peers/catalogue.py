@@ -133,6 +133,14 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(base).expanduser().absolute() / "backstay" / "peers"
 
 
+def newest(releases: tuple[PeerRelease, ...]) -> PeerRelease:
+    """The newest etcd of them."""
+    return max(
+        (release for release in releases if release.is_etcd),
+        key=lambda release: [int(part) for part in release.version.split(".")],
+    )
+
+
 def place(release: PeerRelease, cache: Path) -> Path:
     """The directory of one release inside the cache."""
     return cache / f"{release.name}-{release.version}"

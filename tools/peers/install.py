@@ -29,12 +29,14 @@ EXPECTED = {
     "python": "a few seconds",
     "npm": "half a minute",
 }
+NEWEST = "newest"
 ON_DEMAND = "not asked for; `make peers-kubernetes` builds it"
 
 
 def main(arguments: list[str]) -> int:
-    """Install what is missing and print the table; the arguments, if any, name the only ones wanted."""
+    """Install what is missing and print the table; the arguments, if any, name the only ones wanted, `newest` the newest etcd."""
     releases = catalogue.wanted()
+    arguments = [catalogue.newest(releases).key if each == NEWEST else each for each in arguments]
     unknown = set(arguments) - {release.key for release in releases}
     if unknown:
         sys.stderr.write(f"peers: not in versions.toml: {', '.join(sorted(unknown))}\n")
