@@ -15,10 +15,11 @@ END = 90 * DAY
 
 
 def test_ninety_days_of_all_tiers_take_less_than_a_minute() -> None:
-    began = time.monotonic()
+    # The time of this process, so that a busy machine does not count.
+    began = time.process_time()
     for name, tier in BUILT_IN.items():
         check_life(World(outages_of(tier, END, seed=len(name)), seed=1), tier, END)
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
 
 
 @pytest.mark.parametrize("seed", range(10))
