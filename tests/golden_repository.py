@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from backstay.blobs.local import LocalStore
@@ -16,7 +17,8 @@ from backstay.durable import LocalDisk
 from backstay.jobs.points.restore import plan_restore, restore
 from backstay.repository.memory import encode_memory
 from backstay.telemetry import SilentProgress
-from tests.backing_up import Place, small_history
+from tests.backing_up import small_history
+from tests.retaining import Maintained
 
 
 def write(directory: Path) -> None:
@@ -24,7 +26,7 @@ def write(directory: Path) -> None:
     expected: dict[str, list[dict[str, object]]] = {}
     for name in ("sealed", "plaintext"):
         (directory / name).mkdir()
-        place = Place(LocalStore(directory / name), seed=11, plaintext=name == "plaintext", spill=directory)
+        place = Maintained(seed=11, plaintext=name == "plaintext", spill=directory, store=LocalStore(directory / name))
         cluster = small_history()
         cluster.put(b"doomed", b"1")
         place.back_up(cluster)
@@ -41,6 +43,11 @@ def write(directory: Path) -> None:
         fork.put(b"b", b"another history")
         fork.put(b"c", b"another history")
         place.back_up(fork)
+        place.expire(place.catalogue().points[1:2])
+        assert place.merge().rows == 1
+        # The files have this machine's times.
+        place.now = place.clock.time = SystemClock().now() + timedelta(days=9)
+        assert place.sweep().points
         (directory / f"memory-{name}").write_bytes(encode_memory(memory))
         (directory / "identity").write_text(place.recovery.secret + "\n")
         expected[name] = []

@@ -66,3 +66,10 @@ def test_a_golden_memory_is_read(unpacked: Path, encryption: str) -> None:
     (last,) = [point for point in points if (point.lineage, point.sequence) == (memory.lineage, memory.sequence)]
     assert memory.head == last.sha256
     assert memory.sequence == 3
+
+
+@pytest.mark.parametrize("encryption", ["sealed", "plaintext"])
+def test_a_golden_repository_has_every_kind_of_manifest(unpacked: Path, encryption: str) -> None:
+    catalogue = read_catalogue(open_repository(LocalStore(unpacked / encryption), ()))
+    kinds = {each.kind for lineage in catalogue.lineages for each in lineage.manifests}
+    assert kinds == {"backup", "expiry", "merge", "sweep"}

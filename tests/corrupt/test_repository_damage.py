@@ -192,9 +192,9 @@ def test_every_flipped_byte_of_a_maintained_repository_is_found(maintained: Smal
     for name, data in maintained.objects.items():
         if name.startswith(("gc/", "pins/")):
             continue  # they say nothing of any point
-        # Runs and slots are of the same kinds as elsewhere: what is new are the merged ones and the documents, whose every
-        # byte is tried where that is quick.
-        is_new = name.startswith("manifests/") or "/merged/" in name
+        # Backups and slots are of the same kinds as elsewhere: what is new are merged runs and the commits of maintenance,
+        # whose every byte is tried where that is quick.
+        is_new = b'"change":' in data or "/merged/" in name
         step = (1 if is_new else 11) if maintained.place.epoch is None else (17 if is_new else 41)
         for place in range(0, len(data), step):
             damaged = bytearray(data)
