@@ -71,6 +71,11 @@ class FaultyProxy:
         """How many requests the proxy has answered itself."""
         return self._answered
 
+    @property
+    def open_connections(self) -> int:
+        """How many sockets are open now."""
+        return len(self._open)
+
     def __enter__(self) -> Self:
         self._start(self._accept)
         return self
