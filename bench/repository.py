@@ -271,7 +271,11 @@ def living(chosen: argparse.Namespace, directory: Path, results: Results) -> Non
         results.say(
             f"\nputs/s of a client during {name}: {during:.0f}, before {before:.0f} ({1 - during / before:.0%} lost)"
         )
-    private = max(first.private_bytes, quiet.private_bytes, busy.private_bytes) / MIB
+    restored, verified = place.restore(directory / "restored.db"), place.verify()
+    results.say("\n| its newest point | seconds | CPU s | CPU s a GiB | private MiB |\n|---|---:|---:|---:|---:|")
+    for what, each in (("restored to a file", restored), ("verified, rebuilt", verified)):
+        results.say(f"| {what} {_row(each, gib)} |")
+    private = max(each.private_bytes for each in (first, quiet, busy, restored, verified)) / MIB
     results.say(f"\nPeak private memory {private:.0f} MiB (goal 300 MiB {_mark(private <= GOALS['private'])}).\n")
 
 
