@@ -169,7 +169,11 @@ def _details(before: KubernetesObject | None, after: KubernetesObject) -> Iterat
         return
     old = before.json
     said = [*_common(old, json), *(_pod(old, json) if resource == "pods" else _numbers(old, json))]
-    yield from said or _fields(before, after)
+    said = said or list(_fields(before, after))
+    seen = _number(mapping(json, "status").get("observedGeneration"))
+    if not said and seen != _number(mapping(old, "status").get("observedGeneration")):
+        said = [f"generation {_short(seen)} seen by its controller"]
+    yield from said
 
 
 def _common(old: Any, new: Any) -> Iterator[str]:
