@@ -17,6 +17,7 @@ from backstay.cli.kube.asking import Question, Wish, ask
 from backstay.cli.kube.forms import METAVAR, Form, print_form, read_form
 from backstay.cli.kube.options import KubeSettings, kube_options
 from backstay.cli.options import OUTPUT, collecting, given_flags, reporting_options
+from backstay.cli.render.tables import printable
 from backstay.cli.reporting import Reporting
 
 if TYPE_CHECKING:
@@ -239,10 +240,11 @@ def _text(
     managed: bool,
 ) -> str:
     from backstay.kube.printing.objects import without_managed_fields
+    from backstay.kube.printing.tabs import one_line
 
     every = [each for _, found in groups for each in found]
     if form.name == "name":
-        return "".join(f"{_kind(each)}/{each.identity.name}\n" for each in every)
+        return "".join(one_line(f"{_kind(each)}/{each.identity.name}") + "\n" for each in every)
     # What could not be decoded would be taken for an empty object by whoever applies this.
     items = [each.json for each in every if each.json is not None]
     if form.name in ("json", "yaml") and not managed:
@@ -276,7 +278,7 @@ def _say_nothing_found(
         reporting.note("No resources found")
         return
     others = sorted({name for wish in question.wishes for name in _namespaces(wish, objects)})
-    hint = f"; there are some in {', '.join(others[:5])}: -n NAMESPACE or -A" if others else ""
+    hint = printable(f"; there are some in {', '.join(others[:5])}: -n NAMESPACE or -A") if others else ""
     reporting.note(f"No resources found in {question.namespace} namespace{hint}.")
 
 

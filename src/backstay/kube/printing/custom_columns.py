@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from backstay.errors import FormatError
 from backstay.kube.printing.jsonpath import Template, go_text, read_template, relaxed
-from backstay.kube.printing.tabs import aligned
+from backstay.kube.printing.tabs import aligned, visible
 from backstay.kube.values import JsonObject
 
 
@@ -38,4 +38,4 @@ def draw_custom_columns(columns: tuple[CustomColumn, ...], items: Iterable[JsonO
 
 def _cell(template: Template, item: JsonObject) -> str:
     found = template.find(item)
-    return ",".join(go_text(value) for values in found for value in values) or "<none>"
+    return visible(",".join(go_text(value) for values in found for value in values)) or "<none>"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from json.encoder import encode_basestring
 from typing import Any
 
-_ESCAPES = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})
+# Go escapes the first five. Terminals obey the others, which JSON may hold bare.
+_ESCAPES = {
+    ord(each): f"\\u{ord(each):04x}" for each in ("<", ">", "&", "\u2028", "\u2029", *map(chr, range(0x7F, 0xA0)))
+}
 _INDENT = "    "
 
 
@@ -20,13 +24,18 @@ def compact_json(value: Any) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number as Go's JSON encoder writes it: `1`, `0.5`, `1e-7`, `1e+21`. What no int64 holds has become a float there."""
+    """A number as Go's JSON encoder writes it: `1`, `0.5`, `1e-7`, `1e+21`. What no int64 holds has become a float there.
+
+    What is too large even for that, which no server accepts, is written as it is, or as `null` where it has become infinite.
+    """
     if isinstance(value, int):
         if -(1 << 63) <= value < 1 << 63:
             return str(value)
         if value.bit_length() > 1023:
             return str(value)
         value = float(value)
+    if not math.isfinite(value):
+        return "null"
     if value == 0:
         return "-0" if str(value).startswith("-") else "0"
     sign, digits, exponent = _parts(value)

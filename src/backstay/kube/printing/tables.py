@@ -65,18 +65,18 @@ def _one(section: Section, options: Options, context: Context, *, with_namespace
         )
     for item in section.items:
         labels = part(item, "metadata", "labels")
-        rows.append(
-            [
-                *([text(item, "metadata", "namespace")] if with_namespace else []),
-                *_cells(columns, item, section, options, context),
-                *(
-                    text(labels, label, default="<none>" if part(labels, label) is None else "")
-                    for label in options.label_columns
-                ),
-                *([labels_text(labels)] if options.show_labels else []),
-            ]
-        )
+        cells = [
+            *([text(item, "metadata", "namespace")] if with_namespace else []),
+            *_cells(columns, item, section, options, context),
+            *(_label(labels, label) for label in options.label_columns),
+            *([labels_text(labels)] if options.show_labels else []),
+        ]
+        rows.append([one_line(cell) for cell in cells])
     return aligned(rows)
+
+
+def _label(labels: object, name: str) -> str:
+    return "<none>" if part(labels, name) is None else text(labels, name)
 
 
 def _cells(
@@ -92,7 +92,7 @@ def _cells(
 
 
 def _shown(column: Column, item: JsonObject, section: Section, options: Options, context: Context) -> str:
-    shown = one_line(cell_text(column.cell(item, context)))
+    shown = cell_text(column.cell(item, context))
     return f"{section.prefix}/{shown}" if column.is_name and options.with_kind else shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _GAP = 3
@@ -19,10 +20,25 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+# What moves the cursor or colours the terminal. kubectl makes only the escape character visible.
+_DANGEROUS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 def one_line(text: str) -> str:
-    """`text` up to its first line break, with `...` for the rest; a terminal's escape character is made visible."""
+    """`text` up to its first line break, with `...` for the rest; what a terminal would obey is made visible."""
+    if text.isprintable():
+        return text
     for index, character in enumerate(text):
         if character in "\f\n\r":
             text = text[:index] + "..."
             break
-    return text.replace("\x1b", "^[")
+    return visible(text).replace("\t", "\\t")
+
+
+def visible(text: str) -> str:
+    """`text` with what a terminal would obey made visible, but for line breaks and tabs."""
+    return _DANGEROUS.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    return "^[" if found[0] == "\x1b" else found[0].encode("unicode_escape", "backslashreplace").decode("ascii")

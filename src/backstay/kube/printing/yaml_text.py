@@ -44,45 +44,52 @@ class _Writer:
         return "".join(self._parts)
 
     def document(self, value: Any) -> None:
-        self._node(value, -_INDENT, in_mapping=False)
+        if _is_collection(value):
+            self._collection(value, -_INDENT, in_mapping=False)
+        else:
+            self._leaf(value, 0)
         if self._column:
             self._break()
 
-    def _node(self, value: Any, indent: int, *, in_mapping: bool) -> None:
-        """Write `value`; `indent` is that of the collection around it."""
-        if isinstance(value, dict) and value:
-            self._mapping(value, indent)
-        elif isinstance(value, list) and value:
-            self._sequence(value, indent, in_mapping=in_mapping)
+    def _collection(self, value: dict[str, Any] | list[Any], indent: int, *, in_mapping: bool) -> None:
+        """Write a map or list that has something in it; `indent` is that of the collection around it.
+
+        One call a level: what can be read as JSON is not too deep to be written.
+        """
+        is_mapping = isinstance(value, dict)
+        # Below a key the dashes stand at the key's own column.
+        if is_mapping or not in_mapping or self._only_indent:
+            indent += _INDENT
+        for key in sorted(value, key=_natural) if is_mapping else range(len(value)):
+            self._start_line(indent)
+            if isinstance(key, str):
+                self._key(key, indent)
+            else:
+                self._indicator("-", keeps_indent=True)
+            each = value[key]  # type: ignore[index]
+            if _is_collection(each):
+                self._collection(each, indent, in_mapping=is_mapping)
+            else:
+                self._leaf(each, indent)
+
+    def _key(self, key: str, indent: int) -> None:
+        if is_short_key(key):
+            self._scalar(key, indent + _INDENT, is_key=True)
+            self._put(":")
+            self._after_blank = False
+            return
+        self._indicator("?", keeps_indent=True)
+        self._scalar(key, indent + _INDENT)
+        self._start_line(indent)
+        self._indicator(":", keeps_indent=True)
+
+    def _leaf(self, value: Any, indent: int) -> None:
+        if isinstance(value, str):
+            self._scalar(value, max(indent, 0) + _INDENT)
         elif isinstance(value, dict | list):
             self._indicator("{}" if isinstance(value, dict) else "[]")
-        elif isinstance(value, str):
-            self._scalar(value, max(indent, 0) + _INDENT)
         else:
             self._indicator(_literal(value))
-
-    def _mapping(self, value: dict[str, Any], indent: int) -> None:
-        indent += _INDENT
-        for key in sorted(value, key=_natural):
-            self._start_line(indent)
-            if is_short_key(key):
-                self._scalar(key, indent + _INDENT, is_key=True)
-                self._put(":")
-                self._after_blank = False
-            else:
-                self._indicator("?", keeps_indent=True)
-                self._scalar(key, indent + _INDENT)
-                self._start_line(indent)
-                self._indicator(":", keeps_indent=True)
-            self._node(value[key], indent, in_mapping=True)
-
-    def _sequence(self, value: list[Any], indent: int, *, in_mapping: bool) -> None:
-        # Below a key the dashes stand at the key's own column.
-        indent = indent if in_mapping and not self._only_indent else indent + _INDENT
-        for each in value:
-            self._start_line(indent)
-            self._indicator("-", keeps_indent=True)
-            self._node(each, indent, in_mapping=False)
 
     def _scalar(self, text: str, indent: int, *, is_key: bool = False) -> None:
         if "\x85" in text:
@@ -201,6 +208,10 @@ class _Writer:
         self._column += len(text)
 
 
+def _is_collection(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
+
+
 def _folded(found: re.Match[str]) -> str:
     return "\n" * (found[0].count("\x85") - 1) or " "
 
@@ -219,6 +230,8 @@ def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = number_text(value)
+    if text == "null" or (isinstance(value, int) and value.bit_length() > 1023):
+        return text
     if "." not in text and "e" not in text and -(1 << 63) <= int(text) < 1 << 64:
         return "0" if text == "-0" else text
     return shortest_text(float(text))
