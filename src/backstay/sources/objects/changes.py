@@ -33,7 +33,7 @@ def changes(
 ) -> Iterator[ObjectChange]:
     """The objects that are not the same in `after`, in the order of keys; without `resources`, of every kind.
 
-    Keys that hold no object come too unless something is chosen. Raises what reading the sources raises.
+    The Namespace itself counts as one of its objects. Keys that hold no object come too unless something is chosen. Raises what reading the sources raises.
     """
     pairs = differing(before, after, _selection(before, after, resources))
     if resources or namespace is not None:
@@ -86,4 +86,6 @@ def _fits(objects: Objects, key: bytes, wanted: set[tuple[str, str]], namespace:
         return False
     if wanted and (identity.group, identity.resource) not in wanted:
         return False
-    return namespace is None or identity.namespace == namespace
+    if namespace is None or identity.namespace == namespace:
+        return True
+    return identity.resource == "namespaces" and not identity.group and identity.name == namespace
