@@ -45,10 +45,10 @@ def test_two_snapshots_tell_what_points_cost(desk: Desk) -> None:
     asked, *tiers = found["schedules"]
     assert (asked["points"], asked["name"]) == (2880, "asked for")
     assert [each["name"] for each in tiers] == ["development", "staging", "production", "critical"]
-    assert asked["cost_per_month"] == round(asked["bytes_merged"] / 1e9 * 0.1, 2)
+    assert asked["cost_per_month"] == round(asked["bytes"] / 1e9 * 0.1, 2)
     assert not [path for path in desk.directory.iterdir() if path.name.startswith("backstay")]
     assert desk.run("estimate", first, second) == 0
-    assert "MERGED DAILY" in desk.out
+    assert "THINNED" in desk.out
     assert CANARY.decode() not in desk.out
 
 

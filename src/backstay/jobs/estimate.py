@@ -116,4 +116,5 @@ def _interval(repository: Repository, one: CommittedPoint, two: CommittedPoint) 
         updated=updated,
         created=created,
         deleted=deleted,
+        compacts=two.facts.compact_revision > one.facts.revision,
     )

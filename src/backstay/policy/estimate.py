@@ -1,12 +1,13 @@
 """What a schedule will cost in bytes, by a formula that is printed with its result.
 
 Two snapshots one interval apart say what one more point costs: S (the newest record of each key that changed), H (the other
-versions, for every revision between points), X (leases, users, members) and M (the manifest). Then, with n points:
+versions that the source still held), X (leases, users, members) and M (the manifest). Then, with n points:
 
-    k      points on one base: as many as a day has, or as make S 8 times the base
-    total  = n/k * base + n * (S + X + M) + (points of the last 7 days) * H
-    merged = the same, but S of older points is merged day by day: of all that changed in a day, keys that change again and
-             again count once, and only created and deleted ones add up
+    k        points on one base: as many as a day has, or as make S 8 times the base
+    total    = n/k * base + (n - n/k) * S + n * (H + X + M)
+    thinned  = the same for points of the last 7 days; of each day before one point stays, with its base, its H, X and M, and
+               the S of that day merged into one run: keys that change again and again count once in it, and only created
+               and deleted ones add up
 
 Pure. It says nothing about a cluster that will grow, and takes the interval that was measured for a usual one.
 """
@@ -17,10 +18,10 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-HISTORY_KEPT = timedelta(days=7)
-"""So long every revision stays restorable, and points are not merged."""
+ALL_KEPT = timedelta(days=7)
+"""So young no point is thinned."""
 
-MERGED_EVERY = timedelta(days=1)
+THINNED_TO = timedelta(days=1)
 BASE_MAX_AGE = timedelta(hours=24)
 BASE_MAX_RATIO = 8.0
 """When a new base is made: `repository.writing.BaseRule`."""
@@ -38,6 +39,8 @@ class Interval:
     updated: int
     created: int
     deleted: int
+    compacts: bool = False
+    """Whether the source is compacted within an interval, so that a longer one has no more history to give."""
 
     @property
     def each(self) -> int:
@@ -51,6 +54,8 @@ class Interval:
         state = round(self.state * distinct / changed) if changed else self.state
         # What is no longer the newest of its key is history: the versions stay the same in number.
         history = max(0, round((self.state + self.history) * times) - state)
+        if self.compacts:
+            history = min(history, self.history)
         return replace(
             self,
             state=state,
@@ -63,17 +68,21 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of one schedule: points that are kept, bases among them, bytes without and with merging, the longest chain's bytes."""
+    """Of one schedule: points that are kept, bases among them, their bytes; points and bytes if old ones are thinned.
+
+    `longest_chain` are the bytes that the restore reads that reads most.
+    """
 
     points: int
     bases: int
     total: int
-    merged: int
+    thinned_points: int
+    thinned: int
     longest_chain: int
 
     def monthly(self, price_per_gb: float) -> float:
-        """What the bytes with merging cost a month, at a price per 10^9 bytes and month."""
-        return self.merged / 1e9 * price_per_gb
+        """What all points cost a month, at a price per 10^9 bytes and month."""
+        return self.total / 1e9 * price_per_gb
 
 
 def estimate(interval: Interval, every: timedelta, keep: timedelta) -> Estimate:
@@ -83,14 +92,16 @@ def estimate(interval: Interval, every: timedelta, keep: timedelta) -> Estimate:
     points = keep // every
     on_one_base = points_on_one_base(interval, every)
     bases = math.ceil(points / on_one_base)
-    young = min(points, HISTORY_KEPT // every)
-    common = bases * interval.base + points * (interval.entries + interval.manifest) + young * interval.history
-    total = common + points * interval.state
-    merged_at_once = max(1, MERGED_EVERY // every)
-    older = points - young
-    merged = common + young * interval.state + math.ceil(older / merged_at_once) * _merged(interval, merged_at_once)
+    total = bases * interval.base + (points - bases) * interval.state + points * (interval.each - interval.state)
+    young = min(points, ALL_KEPT // every)
+    days = max(0, (keep - young * every) // THINNED_TO) if every < THINNED_TO else points - young
+    in_a_day = max(1, THINNED_TO // every)
+    chained = min(in_a_day, on_one_base) - 1
+    each_day = interval.base + (_merged(interval, chained) if chained else 0) + interval.each - interval.state
+    young_bases = math.ceil(young / on_one_base)
+    thinned = young_bases * (interval.base - interval.state) + young * interval.each + days * each_day
     chain = interval.base + min(on_one_base - 1, points - 1) * interval.state + interval.history + interval.entries
-    return Estimate(points, bases, total, min(merged, total), chain)
+    return Estimate(points, bases, total, young + days, min(thinned, total), chain)
 
 
 def points_on_one_base(interval: Interval, every: timedelta) -> int:

@@ -20,7 +20,7 @@ from backstay.clock import SystemClock
 from backstay.jobs.backup.run import scratch as scratch_directory
 from backstay.jobs.estimate import Measured, measure
 from backstay.jobs.points.outlook import estimated_seconds
-from backstay.policy.estimate import HISTORY_KEPT, Estimate, estimate, points_on_one_base
+from backstay.policy.estimate import ALL_KEPT, Estimate, estimate, points_on_one_base
 from backstay.policy.retention.periods import Period
 from backstay.policy.tiers import BUILT_IN
 from backstay.snapshot.opened import open_file
@@ -122,7 +122,8 @@ def _plain(measured: Measured, schedules: list[Schedule], price: float) -> dict[
                 "points": each.estimate.points,
                 "bases": each.estimate.bases,
                 "bytes": each.estimate.total,
-                "bytes_merged": each.estimate.merged,
+                "points_thinned": each.estimate.thinned_points,
+                "bytes_thinned": each.estimate.thinned,
                 "restore_seconds": round(each.seconds, 1),
                 "cost_per_month": round(each.estimate.monthly(price), 2),
             }
@@ -152,19 +153,19 @@ def _text(measured: Measured, schedules: list[Schedule], price: float) -> str:
             _time(each.keep),
             each.estimate.points,
             size_text(each.estimate.total),
-            size_text(each.estimate.merged),
+            size_text(each.estimate.thinned),
             f"{each.seconds / 60:.1f}",
             f"{each.estimate.monthly(price):.2f}",
         )
         for each in schedules
     ]
-    header = ("SCHEDULE", "EVERY", "KEPT", "POINTS", "BYTES", "MERGED DAILY", "RESTORE MIN", "USD/MONTH")
+    header = ("SCHEDULE", "EVERY", "KEPT", "POINTS", "BYTES", "THINNED", "RESTORE MIN", "USD/MONTH")
     aligns = (Align.LEFT, *(Align.RIGHT,) * (len(header) - 1))
-    days = HISTORY_KEPT.days
     formula = (
-        f"BYTES = points / {on_base} * base + points * (S + X + manifest) + points of {days} days * H\n"
-        f"MERGED DAILY: S older than {days} days is merged day by day; then a key that changes again and again counts once.\n"
-        f"USD/MONTH is of MERGED DAILY at {price:g} for 10^9 bytes; requests and transfer are not in it."
+        f"BYTES = B * base + (points - B) * S + points * (H + X + manifest), with B = points / {on_base} bases\n"
+        f"THINNED: of points older than {ALL_KEPT.days} days one a day stays; the S of its day become one, in which a key that "
+        "changes again and again counts once.\n"
+        f"USD/MONTH is of BYTES at {price:g} for 10^9 bytes; requests and transfer are not in it."
     )
     return f"{made}\n\n{columns(header, rows, aligns=aligns)}\n\n{formula}"
 
