@@ -28,6 +28,7 @@ cacert = "/etc/kubernetes/pki/etcd/ca.crt"
 cert = "/etc/kubernetes/pki/etcd/healthcheck-client.crt"
 key = "/etc/kubernetes/pki/etcd/healthcheck-client.key"
 tier = "TIER"
+companions = ["kubeadm"]
 repositories = ["near", "far"]
 """
 VARIATIONS = (

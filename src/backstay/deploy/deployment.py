@@ -19,7 +19,8 @@ class Deployment:
     """The agent of one cluster. All paths are absolute and mean the host's.
 
     `pki` are files that are read to reach etcd, `places` the directories that copies go to, `credentials` the schemes of those
-    copies that need some (`s3`, `az`, `gs`, `sftp`). `longest` is how long a run may take before it is ended.
+    copies that need some (`s3`, `az`, `gs`, `sftp`), `companions` layouts and paths of files that are stored with each point.
+    `longest` is how long a run may take before it is ended.
     """
 
     cluster: str
@@ -31,6 +32,7 @@ class Deployment:
     places: tuple[PurePosixPath, ...] = ()
     credentials: tuple[str, ...] = ()
     needs_password: bool = False
+    companions: tuple[str, ...] = ()
     metrics: PurePosixPath | None = None
 
     @property

@@ -19,6 +19,7 @@ from typing import Any
 
 import backstay
 from backstay.deploy.cadence import cron_text
+from backstay.deploy.companions import companion_paths
 from backstay.deploy.deployment import Deployment, outermost
 
 KubernetesObject = dict[str, Any]
@@ -177,8 +178,13 @@ def _volumes(deployment: Deployment, wish: ClusterWish) -> tuple[list[Kubernetes
             add(own, path, {"hostPath": {"path": str(path), "type": kind}}, is_read_only=is_read_only)
 
     add("configuration", _CONFIGURATION, {"configMap": {"name": deployment.name}}, is_read_only=True)
+    companions = companion_paths(deployment.companions)
+    seen = [each.path for each in companions]
     # The files alone: beside them lie the keys of the authority and of the server.
-    add_host("pki", deployment.pki, "File", is_read_only=True)
+    add_host("pki", [path for path in deployment.pki if path in outermost([path, *seen])], "File", is_read_only=True)
+    for number, each in enumerate(companions):
+        source = {"path": str(each.path)} | ({"type": each.kind} if each.kind else {})
+        add(f"companions-{number}", each.path, {"hostPath": source}, is_read_only=True)
     add_host("state", [deployment.state], "DirectoryOrCreate")
     # `Directory`: what is not mounted on the host must fail, and not fill its root file system.
     inside = outermost([*deployment.places, deployment.state])

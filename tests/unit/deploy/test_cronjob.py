@@ -79,6 +79,18 @@ def test_what_is_written_is_on_the_host_or_goes_with_the_pod() -> None:
     assert {"name": "TMPDIR", "value": "/scratch"} in container["env"]
 
 
+def test_companions_are_seen_and_nothing_is_mounted_twice() -> None:
+    _, pod, container = parts(companions=("kubeadm", "/etc/kubernetes/enc.yaml", "/opt/audit.yaml"))
+    paths = [each["mountPath"] for each in container["volumeMounts"] if each.get("readOnly")]
+    assert paths == [
+        "/etc/backstay", "/etc/kubernetes", "/opt/audit.yaml", "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env",
+    ]  # fmt: skip
+    kinds = {each["hostPath"]["path"]: each["hostPath"].get("type") for each in pod["volumes"] if "hostPath" in each}
+    assert kinds["/etc/kubernetes"] == "DirectoryOrCreate"
+    assert kinds["/var/lib/kubelet/config.yaml"] == "File"
+    assert kinds["/opt/audit.yaml"] is None
+
+
 def test_a_copy_inside_the_state_directory_is_mounted_once() -> None:
     _, _, container = parts(places=(PurePosixPath("/var/lib/backstay/copies"),))
     paths = [each["mountPath"] for each in container["volumeMounts"]]

@@ -50,6 +50,7 @@ def chosen_deployment(config: str, cluster: str, *, state: str, metrics: str) ->
         places=_places(chosen),
         credentials=_schemes(chosen),
         needs_password=bool(chosen.user),
+        companions=chosen.companions,
         metrics=absolute(metrics, "--metrics-dir") if metrics else None,
     )
 
