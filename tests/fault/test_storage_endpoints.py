@@ -15,15 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from backstay.blobs import objects, sftp
+from backstay.blobs import objects, retrying, sftp
 from backstay.blobs.retrying import Patience
-from backstay.cli.repository import opened
 from tests import peers
 from tests.backing_up import Cluster, small_history
 from tests.blob_servers import AzureServer, RcloneServer, S3Server, SftpServer
 from tests.cli.test_repository import Desk
 from tests.faulty_proxy import PASS, REFUSE, STALL, FaultyProxy, answer, cut_after
 
+RETAINED = ("--keep", "1h:1h", "--all-within", "0", "--minimum-points", "2", "--allow", "young-points")
+RETAINED += ("--allow", "many-points", "--allow", "head-unverified")
+QUICK = Patience(attempts=4, first_pause_seconds=0.02)
 BODY = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>said by the proxy</Message></Error>"
 
 
@@ -93,11 +95,11 @@ class Hand(Desk):
 
 @pytest.fixture
 def hand(tmp_path: Path, capsys: pytest.CaptureFixture[str], storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Hand:
-    monkeypatch.setattr(opened, "Patience", lambda: Patience(attempts=4, first_pause_seconds=0.02))
+    monkeypatch.setattr(retrying, "Patience", lambda: QUICK)
     return Hand(tmp_path, capsys, storage)
 
 
-def test_ten_backups_an_outage_in_the_middle_of_one_a_copy_and_a_restore(hand: Hand) -> None:
+def test_ten_backups_an_outage_in_the_middle_of_one_retention_a_copy_and_a_restore(hand: Hand) -> None:
     hand.found()
     cluster, made = small_history(), []
     for number in range(1, 11):
@@ -112,13 +114,24 @@ def test_ten_backups_an_outage_in_the_middle_of_one_a_copy_and_a_restore(hand: H
     listed = hand.json("list", hand.place, "-i", hand.key)
     assert [each["id"] for each in listed] == made
     assert hand.run("verify", hand.place, "--all", "--level", "rebuilt", "-i", hand.key) == 0, hand.err
-    planned = hand.json("retention", "plan", hand.place, "--keep", "1d:30d")
+    wish = (*RETAINED, "-i", hand.key)
+    planned = hand.json("retention", "plan", hand.place, *wish)
     assert len(planned["points"]) == 10
+    hand.storage.proxy.behave(cut_after(2000))
+    assert hand.run("retention", "apply", hand.place, *wish, "--plan", planned["hash"]) in (8, 9)
+    hand.storage.proxy.behave(PASS)
+    if hand.run("retention", "apply", hand.place, *wish, "--plan", planned["hash"]) != 0:
+        assert "retention-changed" in hand.err  # the cut came behind the mark
+    assert hand.json("retention", "sweep", hand.place, "--grace", "0")["removed"] > 0
+    stay = [each["id"] for each in planned["points"] if each["keep"]]
+    assert [each["id"] for each in hand.json("list", hand.place)] == stay
+    assert 1 < len(stay) < 10
+    assert hand.run("verify", hand.place, "--all", "--level", "rebuilt", "-i", hand.key) == 0, hand.err
     copy = hand.directory / "copy"
     copy.mkdir()
     hand.json("copy", hand.place, copy)
     for source, target in ((hand.place, "one.db"), (copy, "two.db")):
-        hand.json("restore", source, "--to", hand.directory / target, "--at", made[6], "-i", hand.kit)
+        hand.json("restore", source, "--to", hand.directory / target, "--at", stay[-2], "-i", hand.kit)
     assert (hand.directory / "one.db").read_bytes() == (hand.directory / "two.db").read_bytes()
 
 
@@ -174,8 +187,9 @@ def test_whatever_the_storage_does_errors_are_clear_and_nothing_is_lost(
 
 
 def test_a_server_that_overwrites_gets_no_repository_whatever_is_promised(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retrying, "Patience", lambda: QUICK)
     desk = Desk(tmp_path, capsys)
     with RcloneServer(peers.tool("rclone"), tmp_path) as server:
         made = ("init", server.location("repository"), "--new-identity", desk.key, "--recovery-kit", desk.kit)
