@@ -83,6 +83,7 @@ def test_a_pin_that_comes_between_a_sweep_and_its_deletions_is_respected_or_refu
 def test_a_pin_ends_by_itself_and_is_swept_away(tmp_path: Path) -> None:
     place = two_points(tmp_path)
     point = place.catalogue().points[0]
+    place.pass_time(minutes=1)
     Pin(place.store, point.id, place.clock, place.entropy)  # of somebody who is killed
     assert pinned_points(place.store, place.now) == {point.id}
     place.pass_time(minutes=16)
