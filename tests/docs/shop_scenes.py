@@ -61,12 +61,12 @@ def shop_folder(root: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _place(root: Path, patch: pytest.MonkeyPatch) -> Path:
-    place, key = root / "mnt/backups", root / "root/operator.key"
-    for directory in (place, key.parent, root / "var/lib"):
+    place, key = root / "mnt/backups", root / "etc/backstay/operator.key"
+    for directory in (place, key.parent, root / "var/lib", root / "srv"):
         directory.mkdir(parents=True)
     patch.setattr(opened, "_SYSTEM_STATE", str(root / "var/lib/backstay"))
-    patch.setenv("HOME", str(root / "root"))
-    _done(root, "init", place, "--new-identity", key, "--recovery-kit", root / "root/recovery-kit")
+    patch.setenv("HOME", str(root / "srv"))
+    _done(root, "init", place, "--new-identity", key, "--recovery-kit", root / "etc/backstay/recovery-kit")
     return place
 
 
