@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 from bench import cells, stores
 from bench.__main__ import newest_peer
@@ -37,7 +38,7 @@ from tests.peers import Tool
 MB, MIB = 1_000_000, 1 << 20
 POINTS = 8640
 """Every quarter of an hour for ninety days."""
-HISTORY_POINTS = 7 * 24 * 3600 // INTERVAL_SECONDS
+YOUNG_POINTS = 7 * 24 * 3600 // INTERVAL_SECONDS
 MERGED = 8
 GOALS = {"state": 8.0, "history": 8.0, "unmerged": 80.0, "merged": 40.0, "private": 300, "restore": 60.0}
 MOST_CHAIN = 96
@@ -159,14 +160,25 @@ def points(chosen: argparse.Namespace, directory: Path, results: Results) -> Non
     for what, first, goal, each in rows:
         results.say(f"| {what} | {first:,.1f} | {each:,.2f} | {goal} |")
     results.say(f"\n{MERGED} points merged into one run of states: {merged[-1] * whole / MERGED:.2f} MB a point.\n")
-    unmerged, with_merge = extrapolated(base, state * whole, history * whole, merged[-1] * whole / MERGED)
-    restic_total = (restic_bytes[1] * whole + POINTS * theirs) / 1000
+    total = extrapolated(base, state * whole, history * whole, merged[-1] * whole / MERGED)
     results.say(
-        f"{POINTS:,} points (a state each, a base whenever the states since the last are {RATIO:g} bases or a day old, histories"
-        f" of 7 days): **{unmerged:.0f} GB** ({_goal(unmerged, GOALS['unmerged'])}), with states merged by {MERGED} after 7 days"
-        f" **{with_merge:.0f} GB** ({_goal(with_merge, GOALS['merged'])}); restic {restic_total:.0f} GB, plain files"
-        f" {POINTS * size * whole / 1000:,.0f} GB.\n"
+        f"{POINTS:,} points, one every quarter of an hour for ninety days, by the formula of `extrapolated` (a base whenever the"
+        f" states since the last one are {RATIO:g} times its size, and every day):\n"
     )
+    results.say("| kept | GB | goal |\n|---|---:|---|")
+    for what, size_gb, goal in (
+        ("every point with its history, which is what a rule `15m for 90d` does", total.every, GOALS["unmerged"]),
+        (
+            "the same, if histories of more than seven days were let go (not built)",
+            total.young_histories,
+            GOALS["unmerged"],
+        ),
+        (f"after seven days one point of {MERGED}, its states merged", total.thinned, GOALS["merged"]),
+        ("restic, every point", (restic_bytes[1] * whole + POINTS * theirs) / 1000, None),
+        ("plain files", POINTS * size * whole / 1000, None),
+    ):
+        results.say(f"| {what} | {size_gb:,.0f} | {'' if goal is None else _goal(size_gb, goal)} |")
+    results.say()
     cpu = mean(each.processor_seconds for each in measured[1:])
     results.say(
         f"A backup from the file of {size / MIB:.0f} MiB: CPU {cpu:.2f} s ({cpu * 1024 * MIB / size:.1f} s a GiB), "
@@ -174,20 +186,28 @@ def points(chosen: argparse.Namespace, directory: Path, results: Results) -> Non
     )
 
 
-def extrapolated(base: float, state: float, history: float, merged: float) -> tuple[float, float]:
-    """GB of `POINTS` points from MB of one, without merging and with it.
+class Extrapolated(NamedTuple):
+    """GB of `POINTS` points."""
 
-    states + bases + histories of seven days; a base whenever the states since the last are `RATIO` times its size, but
-    at least one a day.
+    every: float
+    young_histories: float
+    thinned: float
+
+
+def extrapolated(base: float, state: float, history: float, merged: float) -> Extrapolated:
+    """From MB of one point: states + bases + histories.
+
+    A base is made whenever the states since the last are `RATIO` times its size, but at least one a day. Thinned: of the points
+    older than seven days one of `MERGED` stays, with its own history and one run for the states between.
     """
 
     def bases(each: float) -> float:
         return max(each * POINTS / (RATIO * base), POINTS / MOST_CHAIN) * base
 
-    kept = HISTORY_POINTS * history
-    plain = POINTS * state + bases(state) + kept
-    with_merge = HISTORY_POINTS * state + (POINTS - HISTORY_POINTS) * merged + bases(merged) + kept
-    return plain / 1000, with_merge / 1000
+    old = POINTS - YOUNG_POINTS
+    states = POINTS * state + bases(state)
+    thinned = YOUNG_POINTS * (state + history) + old * merged + old / MERGED * history + bases(merged)
+    return Extrapolated((states + POINTS * history) / 1000, (states + YOUNG_POINTS * history) / 1000, thinned / 1000)
 
 
 def chain(chosen: argparse.Namespace, directory: Path, results: Results) -> None:
