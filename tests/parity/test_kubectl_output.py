@@ -117,6 +117,18 @@ def test_every_table_is_kubectls_own(name: str) -> None:
     assert exact >= len(tables) / 2, f"only {exact} of {len(tables)} equal byte for byte"
 
 
+def test_tables_of_every_kind_are_kubectls_own_wide_and_narrow() -> None:
+    wrong, kinds = [], set()
+    with (ROOT.parent / "kubectl" / "tables.jsonl").open(encoding="utf-8") as file:
+        for each in map(json.loads, file):
+            ours = drawn("k1.37.2", each["arguments"], datetime.fromisoformat(each["printedAt"]))
+            kinds.add(each["arguments"][0])
+            if without_ages(ours) != without_ages(each["text"]):
+                wrong.append(each["arguments"])
+    assert len(kinds) >= 70
+    assert not wrong
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_yaml_is_kubectls_own(name: str) -> None:
     compared = 0

@@ -120,7 +120,7 @@ def age_of(item: JsonObject, context: Context) -> str:
 
 def created_at(item: JsonObject, _: Context) -> str:
     """The time at which the object was created, where a kind has no table of its own."""
-    return text(item, "metadata", "creationTimestamp")
+    return text(item, "metadata", "creationTimestamp", default="0001-01-01T00:00:00Z")
 
 
 def at(*path: str, default: str = "") -> CellOf:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from backstay.kube.printing.ages import duration_text
 from backstay.kube.printing.columns import (
     AGE,
@@ -16,8 +18,8 @@ from backstay.kube.printing.columns import (
     part,
     size_at,
     text,
+    words,
 )
-from backstay.kube.printing.label_selectors import selector_text
 from backstay.kube.values import JsonObject
 
 
@@ -97,7 +99,22 @@ def _param(item: JsonObject, _: Context) -> str:
         return UNSET
     if text(reference, "name"):
         return f"{text(reference, 'namespace', default='*')}/{text(reference, 'name')}"
-    return selector_text(reference.get("selector")) or UNSET
+    return UNSET if reference.get("selector") is None else _go_selector(reference["selector"])
+
+
+def _go_selector(selector: Any) -> str:
+    """A label selector as Go prints the structure itself, which is what the API server does here."""
+    labels, expressions = part(selector, "matchLabels"), items(selector, "matchExpressions")
+    pairs = "".join(f"{name}: {labels[name]}," for name in sorted(labels)) if isinstance(labels, dict) else ""
+    requirements = "".join(
+        f"LabelSelectorRequirement{{Key:{text(each, 'key')},Operator:{text(each, 'operator')},"
+        f"Values:[{' '.join(words(each, 'values'))}],}},"
+        for each in expressions
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{pairs}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{requirements}}},}}"
+    )
 
 
 _PARAM_KIND = Column("ParamKind", _param_kind)

@@ -84,7 +84,7 @@ NODE = (
 NODE_WITHOUT_ARCHITECTURE = tuple(
     Column(each.title, _kernel_alone, wide=True) if each.title == "Kernel-Version" else each for each in NODE
 )
-NAMESPACE = (NAME, Column("Status", at("status", "phase")), AGE)
+NAMESPACE = (NAME, Column("Status", at("status", "phase", default="Active")), AGE)
 
 
 def _first_seen(event: JsonObject, context: Context) -> str:

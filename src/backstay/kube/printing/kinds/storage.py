@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from backstay.kube.printing.columns import (
     AGE,
     NAME,
-    NONE,
     UNSET,
     Column,
     Context,
@@ -32,8 +31,9 @@ def access_modes(modes: list[str]) -> str:
 
 
 def _phase(item: JsonObject, _: Context) -> str:
+    # Volumes and claims are stored without a phase at first; the API server takes them for pending.
     is_deleted = part(item, "metadata", "deletionTimestamp") is not None
-    return "Terminating" if is_deleted else text(item, "status", "phase")
+    return "Terminating" if is_deleted else text(item, "status", "phase", default="Pending")
 
 
 def _storage_class(item: JsonObject, _: Context) -> str:
@@ -72,14 +72,9 @@ def _is_bound(item: JsonObject) -> bool:
     return bool(text(item, "spec", "volumeName"))
 
 
-def _claim_phase(item: JsonObject, context: Context) -> str:
-    # A claim is stored without a phase at first; the API server takes it for pending.
-    return _phase(item, context) or "Pending"
-
-
 CLAIM = (
     NAME,
-    Column("Status", _claim_phase),
+    Column("Status", _phase),
     Column("Volume", at("spec", "volumeName")),
     Column("Capacity", lambda item, _: _quantity(item, "status", "capacity") if _is_bound(item) else ""),
     Column(
@@ -149,12 +144,7 @@ CSI_DRIVER = (
     Column("StorageCapacity", flag_at("spec", "storageCapacity")),
     Column("TokenRequests", _token_requests),
     Column("RequiresRepublish", flag_at("spec", "requiresRepublish")),
-    Column("Modes", lambda item, _: ",".join(words(item, "spec", "volumeLifecycleModes")) or NONE),
+    Column("Modes", lambda item, _: ",".join(words(item, "spec", "volumeLifecycleModes")) or "Persistent"),
     AGE,
 )
 CSI_NODE = (NAME, Column("Drivers", size_at("spec", "drivers")), AGE)
-CSI_STORAGE_CAPACITY = (
-    NAME,
-    Column("StorageClassName", at("storageClassName")),
-    Column("Capacity", at("capacity", default=UNSET)),
-)

@@ -43,7 +43,6 @@ _TABLES: dict[str, Columns] = {
     "volumeattachments.storage.k8s.io": storage.VOLUME_ATTACHMENT,
     "csidrivers.storage.k8s.io": storage.CSI_DRIVER,
     "csinodes.storage.k8s.io": storage.CSI_NODE,
-    "csistoragecapacities.storage.k8s.io": storage.CSI_STORAGE_CAPACITY,
     "nodes": cluster.NODE,
     "namespaces": cluster.NAMESPACE,
     "events": cluster.EVENT,

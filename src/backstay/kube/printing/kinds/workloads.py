@@ -36,8 +36,13 @@ def _selector(item: JsonObject, _: Context) -> str:
     return selector_or_none(part(item, "spec", "selector"))
 
 
-def _ready(item: JsonObject, _: Context) -> str:
-    return f"{number(item, 'status', 'readyReplicas')}/{number(item, 'spec', 'replicas')}"
+def _desired(item: JsonObject, _: Context) -> int:
+    # Not stored means one.
+    return number(item, "spec", "replicas", default=1)
+
+
+def _ready(item: JsonObject, context: Context) -> str:
+    return f"{number(item, 'status', 'readyReplicas')}/{_desired(item, context)}"
 
 
 DEPLOYMENT = (
@@ -52,7 +57,7 @@ DEPLOYMENT = (
 )
 REPLICA_SET = (
     NAME,
-    Column("Desired", number_at("spec", "replicas")),
+    Column("Desired", _desired),
     Column("Current", number_at("status", "replicas")),
     Column("Ready", number_at("status", "readyReplicas")),
     AGE,
