@@ -93,8 +93,8 @@ class Repository:
         """All points that stay, of every chain of signed manifests; merged runs stand in the place of their rows."""
         for lineage in sorted((self.directory / "manifests").iterdir()):
             there = {int(path.name) for path in lineage.iterdir()}
-            first, gone, floor, hashes = max(each for each in there if each - 1 not in there), set[int](), {}, {0: ""}
-            chain, rows = list[dict[str, Any]](), list[tuple[list[str], dict[str, Any]]]()
+            first, gone, floor = max(n for n in there if n - 1 not in there), set[int](), dict[str, Any]()
+            chain, rows, hashes = list[dict[str, Any]](), list[tuple[list[str], dict[str, Any]]](), {0: ""}
             for number in range(first, max(there) + 1):
                 path = lineage / f"{number:016d}"
                 fields, key = self.document(path)
@@ -107,7 +107,7 @@ class Repository:
                 gone = gone - points if fields["kind"] == "recall" else gone | points
                 rows += zip([row["replaces"] for row in change.get("rows", ())], fields["runs"], strict=False)
                 chain, floor = [*chain, fields], change.get("floor") or floor
-            require(first == 1 or hashes.get(floor.get("sequence")) == floor.get("sha256", ""), f"{path} begins late")
+            require(first == 1 or hashes.get(floor.get("sequence", 0)) == floor.get("sha256"), f"{path} begins late")
             for point in (each for each in chain if each["kind"] == "backup" and each["sequence"] not in gone):
                 for row, run in rows:
                     names = [each["name"] for each in point["runs"]]
@@ -137,7 +137,7 @@ class Repository:
             derived = derive(secret, salt, f"backstay/v1 object {self.id} {kind}".encode(), 71)
             key = derived[:32]
             require(derived[32:] == prefix + commitment, "an object is sealed with another key")
-        contents, at = [], 96
+        contents, at = list[bytes](), 96
         for number in range(last + 1):
             size = int.from_bytes(data[at : at + 4], "big")
             frame, flag, counter = data[at + 4 : at + 4 + size], bytes((number == last,)), struct.pack(">I", number)
@@ -257,7 +257,7 @@ def extract(repository: Repository, point: dict[str, Any]) -> bytes:
         data, at = b"".join(contents), 0
         require(hashlib.sha256(data).hexdigest() == facts["entries_digest"], "the entries differ")
         while at < len(data):
-            parts = []
+            parts = list[bytes]()
             for _ in range(3):
                 size, at = varint(data, at)
                 parts, at = [*parts, data[at : at + size]], at + size

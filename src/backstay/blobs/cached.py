@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from backstay.blobs.contract import Blob, BlobStore, Chunks, Content, Features, check_name, check_range
@@ -93,6 +94,12 @@ class CachingStore:
 
     def delete(self, name: str) -> None:
         self._inner.delete(name)
+
+    def lock(self, name: str, until: datetime) -> None:
+        self._inner.lock(name, until)
+
+    def locked_until(self, name: str) -> datetime | None:
+        return self._inner.locked_until(name)
 
     def close(self) -> None:
         self._inner.close()

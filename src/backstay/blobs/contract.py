@@ -70,6 +70,8 @@ class Features:
     """Does `list` know a new name, and forget a deleted one, as soon as the call has returned?"""
     deletes: Answer = Answer.UNKNOWN
     """May these credentials delete? Somebody who keeps backups out of an attacker's reach wants NO."""
+    locks: Answer = Answer.UNKNOWN
+    """Does `lock` keep an object from being deleted?"""
     clock_offset_seconds: float | None = None
     """The store's clock minus ours; None where nobody has asked."""
 
@@ -118,7 +120,18 @@ class BlobStore(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove `name`; nothing happens when it is not there. Idempotent."""
+        """Remove `name`; nothing happens when it is not there. Idempotent. Raises `BLOB_LOCKED` before the date of its lock."""
+        ...
+
+    def lock(self, name: str, until: datetime) -> None:
+        """Let nobody delete `name` before `until`. A lock is only ever made longer: an earlier date changes nothing.
+
+        Raises `LOCK_UNSUPPORTED` where the store or this driver cannot (`Features.locks`), and `BLOB_NOT_FOUND`.
+        """
+        ...
+
+    def locked_until(self, name: str) -> datetime | None:
+        """The date of the lock of `name`, whether it is over or not; None without one. Raises `LOCK_UNSUPPORTED`."""
         ...
 
     def close(self) -> None:
@@ -203,6 +216,16 @@ def sorted_by_name(blobs: Iterable[Blob]) -> Sequence[Blob]:
 def not_found(store: BlobStore, name: str) -> errors.BackstayError:
     """The one error for a name that is not there."""
     return errors.BLOB_NOT_FOUND.error(f"there is no `{name}`", where=store.location)
+
+
+def unlockable(store: BlobStore) -> errors.BackstayError:
+    """The one error of stores that keep no locks."""
+    return errors.LOCK_UNSUPPORTED.error("objects cannot be locked here", where=store.location)
+
+
+def locked(store: BlobStore, name: str, until: datetime) -> errors.BackstayError:
+    """The one error for an object that is under lock."""
+    return errors.BLOB_LOCKED.error(f"`{name}` is locked until {until:%Y-%m-%d %H:%M}", where=store.location)
 
 
 def exists(store: BlobStore, name: str, why: str = "") -> errors.BackstayError:

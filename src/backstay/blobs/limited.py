@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
 from backstay.blobs.contract import Blob, BlobStore, Chunks, Content, Features, observed
 from backstay.clock import Clock
@@ -63,6 +64,12 @@ class LimitedStore:
 
     def delete(self, name: str) -> None:
         self._inner.delete(name)
+
+    def lock(self, name: str, until: datetime) -> None:
+        self._inner.lock(name, until)
+
+    def locked_until(self, name: str) -> datetime | None:
+        return self._inner.locked_until(name)
 
     def close(self) -> None:
         self._inner.close()

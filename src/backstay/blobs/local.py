@@ -4,6 +4,9 @@ A blob is written under a hidden name, `.part-` and a random token, in its own d
 name with a hard link, which refuses a name that is taken; the directory is synced last. What a killed writer left under
 a hidden name is removed by the next `put` into that directory: the writer holds a lock on it while it lives.
 
+A blob that is locked has a hidden file beside it, `.until-` and its name, with the date: it keeps backstay, and only
+backstay, from deleting it before. Who has a shell on this machine is kept from nothing by it (docs/decisions/0051).
+
 The directory itself is never created: a backup disk that is not mounted must not be replaced by a directory on the
 system's own disk. Symbolic links inside are neither followed nor listed. All durable steps go through `durable.Disk`.
 """
@@ -33,6 +36,7 @@ from backstay.blobs.contract import (
     check_range,
     exists,
     is_name,
+    locked,
     not_found,
     pieces,
     sorted_by_name,
@@ -40,6 +44,7 @@ from backstay.blobs.contract import (
 from backstay.durable import Disk, LocalDisk
 
 PART = ".part-"
+UNTIL = ".until-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
@@ -66,6 +71,7 @@ class LocalStore:
             reads_ranges=yes,
             lists_at_once=yes,
             deletes=Answer.UNKNOWN,
+            locks=yes,
         )
 
     def put(self, name: str, content: Content, *, create_only: bool = True) -> int:
@@ -127,13 +133,52 @@ class LocalStore:
         path = self._path(name)
         with self._translated(name):
             self._require_root()
+            until = self._lock_of(path)
+            if until is not None and datetime.now(UTC) < until and path.is_file():
+                raise locked(self, name, until)
             try:
                 path.unlink()
+                self._sidecar(path).unlink(missing_ok=True)
             except OSError as problem:
                 if problem.errno not in _NOTHING_THERE and not path.is_dir():
                     raise
                 return
             self._disk.sync_directory(path.parent)
+
+    def lock(self, name: str, until: datetime) -> None:
+        path = self._path(name)
+        self.stat(name)
+        with self._translated(name):
+            before = self._lock_of(path)
+            if before is not None and before >= until:
+                return
+            temporary, descriptor = self._begin(path.parent)
+            try:
+                self._disk.write(descriptor, [f"{until.astimezone(UTC).isoformat()}\n".encode()])
+                self._disk.sync(descriptor)
+                os.replace(temporary, self._sidecar(path))
+            finally:
+                os.close(descriptor)
+            self._disk.sync_directory(path.parent)
+
+    def locked_until(self, name: str) -> datetime | None:
+        self.stat(name)
+        with self._translated(name):
+            return self._lock_of(self._path(name))
+
+    def _lock_of(self, path: Path) -> datetime | None:
+        """The date beside a file. What cannot be understood locks for ever."""
+        try:
+            return datetime.fromisoformat(self._sidecar(path).read_text(encoding="ascii").strip())
+        except ValueError:
+            return datetime.max.replace(tzinfo=UTC)
+        except OSError as problem:
+            if problem.errno not in _NOTHING_THERE:
+                raise
+            return None
+
+    def _sidecar(self, path: Path) -> Path:
+        return path.with_name(f"{UNTIL}{path.name}")
 
     def close(self) -> None:
         """Nothing is held between calls."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
 from backstay.blobs.contract import (
     CHUNK_BYTES,
@@ -15,6 +16,7 @@ from backstay.blobs.contract import (
     check_name,
     check_range,
     exists,
+    locked,
     not_found,
     pieces,
     sorted_by_name,
@@ -28,6 +30,7 @@ class MemoryStore:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._contents: dict[str, tuple[Blob, bytes]] = {}
+        self._locks: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     @property
@@ -42,6 +45,7 @@ class MemoryStore:
             reads_ranges=yes,
             lists_at_once=yes,
             deletes=yes,
+            locks=yes,
             clock_offset_seconds=0.0,
         )
 
@@ -73,7 +77,20 @@ class MemoryStore:
     def delete(self, name: str) -> None:
         check_name(name)
         with self._lock:
+            until = self._locks.get(name)
+            if until is not None and name in self._contents and self._clock.now() < until:
+                raise locked(self, name, until)
+            self._locks.pop(name, None)
             self._contents.pop(name, None)
+
+    def lock(self, name: str, until: datetime) -> None:
+        self._entry(name)
+        with self._lock:
+            self._locks[name] = max(until, self._locks.get(name, until))
+
+    def locked_until(self, name: str) -> datetime | None:
+        self._entry(name)
+        return self._locks.get(name)
 
     def close(self) -> None:
         """Nothing to release; the contents go with the object."""

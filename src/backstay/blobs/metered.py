@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from backstay.blobs.contract import Blob, BlobStore, Chunks, Content, Features, observed
 from backstay.clock import Clock
@@ -71,6 +72,12 @@ class MeteredStore:
     def delete(self, name: str) -> None:
         with self._counted("delete"):
             self._inner.delete(name)
+
+    def lock(self, name: str, until: datetime) -> None:
+        self._inner.lock(name, until)
+
+    def locked_until(self, name: str) -> datetime | None:
+        return self._inner.locked_until(name)
 
     def close(self) -> None:
         self._inner.close()

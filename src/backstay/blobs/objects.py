@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,6 +37,7 @@ from backstay.blobs.contract import (
     not_found,
     pieces,
     sorted_by_name,
+    unlockable,
 )
 
 if TYPE_CHECKING:
@@ -198,6 +199,12 @@ class ObjectBlobStore:
             error = self._error(problem, name)
             if error.kind is not errors.BLOB_NOT_FOUND:
                 raise error from problem
+
+    def lock(self, name: str, until: datetime) -> None:
+        raise unlockable(self)
+
+    def locked_until(self, name: str) -> datetime | None:
+        raise unlockable(self)
 
     def close(self) -> None:
         """obstore closes its connections with its objects."""

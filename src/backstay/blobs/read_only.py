@@ -6,6 +6,7 @@ Nothing below asks whether this is a dry run; the writable store is simply never
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from backstay import errors
 from backstay.blobs.contract import Answer, Blob, BlobStore, Chunks, Content, Features
@@ -44,6 +45,12 @@ class ReadOnlyStore:
 
     def delete(self, name: str) -> None:
         raise self._refusal(f"`{name}` was not deleted")
+
+    def lock(self, name: str, until: datetime) -> None:
+        raise self._refusal(f"`{name}` was not locked")
+
+    def locked_until(self, name: str) -> datetime | None:
+        return self._inner.locked_until(name)
 
     def close(self) -> None:
         self._inner.close()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import zip_longest
 from typing import NamedTuple, TypeVar
 
@@ -137,6 +138,12 @@ class RetryingStore:
 
     def delete(self, name: str) -> None:
         self._patiently(lambda: self._inner.delete(name))
+
+    def lock(self, name: str, until: datetime) -> None:
+        self._patiently(lambda: self._inner.lock(name, until))
+
+    def locked_until(self, name: str) -> datetime | None:
+        return self._patiently(lambda: self._inner.locked_until(name))
 
     def close(self) -> None:
         self._inner.close()

@@ -41,6 +41,7 @@ from backstay.blobs.contract import (
     not_found,
     pieces,
     sorted_by_name,
+    unlockable,
 )
 
 T = TypeVar("T")
@@ -144,6 +145,12 @@ class SftpStore:
 
     def delete(self, name: str) -> None:
         self._run(self._remove(self._path(name)), name)
+
+    def lock(self, name: str, until: datetime) -> None:
+        raise unlockable(self)
+
+    def locked_until(self, name: str) -> datetime | None:
+        raise unlockable(self)
 
     def close(self) -> None:
         with self._lock:
