@@ -46,8 +46,8 @@ class StoredSource:
 
     def keys(self, selection: Selection, revision: Revision = NEWEST, *, sizes: bool = True) -> Iterator[Entry]:
         alive = self._alive(selection, revision)
-        for entry in places.entries(self._store, alive):
-            yield entry if sizes else entry._replace(size=None)
+        found = places.entries(self._store, alive)
+        return found if sizes else (entry._replace(size=None) for entry in found)
 
     def count(self, selection: Selection, revision: Revision = NEWEST, *, sizes: bool = True) -> Counts:
         alive = self._alive(selection, revision)

@@ -23,35 +23,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from backstay import errors
-from backstay.blobs import BlobStore, open_store, parse_location
-from backstay.blobs.cached import CachingStore
-from backstay.blobs.retrying import Patience, RetryingStore
 from backstay.cli import invocation
 from backstay.cli.groups import CommandBody, Option, SwitchOption
 from backstay.cli.options import attach
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.named import Named, look_up
 from backstay.clock import SystemClock
-from backstay.config.configuration import Configuration
-from backstay.crypto.key_services import IDENTITY_WORD, KeyServices
-from backstay.crypto.signing import SigningKey, read_signing_key
-from backstay.crypto.slots import AgeIdentity, SlotIdentity, read_identities
-from backstay.durable import LocalDisk
-from backstay.jobs.backup.state import WriterState
-from backstay.repository import names
-from backstay.repository.choosing import LATEST
-from backstay.repository.repository import Repository, open_repository
+
+if TYPE_CHECKING:  # loaded when a repository is opened: commands that look into files have these options too
+    from backstay.blobs import BlobStore
+    from backstay.blobs.retrying import Patience
+    from backstay.config.configuration import Configuration
+    from backstay.crypto.key_services import KeyServices
+    from backstay.crypto.signing import SigningKey
+    from backstay.crypto.slots import AgeIdentity, SlotIdentity
+    from backstay.jobs.backup.state import WriterState
+    from backstay.repository.repository import Repository
 
 KEYS = "Keys and state"
 
 at_option = click.option(
     "--at",
-    default=LATEST,
+    default="latest",
     show_default=True,
     metavar="POINT",
     help="latest, a tag, an id, a revision, a time, or before-delete:KEY.",
@@ -64,9 +62,6 @@ root_key_option = click.option(
     help="The recovery kit, or its root key.",
 )
 cluster_option = click.option("--cluster", default="", metavar="NAME", help="Only points of this cluster.")
-_UNCHANGING = (names.RUNS, names.MANIFESTS)
-"""What keeps its content under its name, and is checked by seal or signature whenever it is read."""
-
 _SYSTEM_STATE = "/var/lib/backstay"
 
 
@@ -92,6 +87,9 @@ class Access:
 
     def identities(self) -> tuple[AgeIdentity, ...]:
         """The identities of the files and of the environment. Raises `IDENTITY_INVALID`."""
+        from backstay.crypto.key_services import IDENTITY_WORD
+        from backstay.crypto.slots import read_identities
+
         found: list[AgeIdentity] = []
         for name in self.identity_files:
             if name != IDENTITY_WORD:
@@ -109,11 +107,15 @@ class Access:
     @property
     def services(self) -> KeyServices:
         """The key services that the environment has credentials for."""
+        from backstay.crypto.key_services import KeyServices
+
         return KeyServices(self.environment)
 
     @property
     def asks_services(self) -> bool:
         """Whether they are to open what is read, not only to wrap what is written."""
+        from backstay.crypto.key_services import IDENTITY_WORD
+
         said = self.identity_files or (self.environment.get("BACKSTAY_IDENTITY", ""),)
         return IDENTITY_WORD in said
 
@@ -156,6 +158,9 @@ def opened_store(
     location: str, environment: Mapping[str, str], patience: Patience | None = None
 ) -> Iterator[BlobStore]:
     """The store at `location`; remote ones try again."""
+    from backstay.blobs import open_store, parse_location
+    from backstay.blobs.retrying import Patience, RetryingStore
+
     where = parse_location(location)
     with closing(open_store(where, environment)) as store:
         if where.scheme == "file":
@@ -177,6 +182,9 @@ def opened_repository(
 
     With `cache` what is read of a remote one is kept there, encrypted as it is. Never where anything is verified or written.
     """
+    from backstay.blobs import parse_location
+    from backstay.repository.repository import open_repository
+
     with opened_store(location, access.environment, patience) as store:
         services = access.services
         repository = open_repository(store, access.identities(), services=services)
@@ -187,7 +195,11 @@ def opened_repository(
         if more:
             repository = open_repository(store, (*access.identities(), *more), services=services)
         if cache is not None and repository.is_sealed and parse_location(location).scheme != "file":
-            repository.store = CachingStore(store, cache, _UNCHANGING)
+            from backstay.blobs.cached import CachingStore
+            from backstay.repository import names
+
+            # What keeps its content under its name, and is checked by seal or signature whenever it is read.
+            repository.store = CachingStore(store, cache, (names.RUNS, names.MANIFESTS))
         yield repository
 
 
@@ -205,17 +217,25 @@ def asked_identities(access: Access, repository: Repository) -> tuple[SlotIdenti
 
 def read_root_key(path: Path) -> SigningKey:
     """The root key in a recovery kit, or in a file of its own. Raises `SIGNING_KEY_INVALID`."""
+    from backstay.crypto.signing import read_signing_key
+
     lines = [line for line in _read(path).splitlines() if line.startswith("BACKSTAY-SIGNING-KEY-")]
     return read_signing_key("\n".join(lines), str(path))
 
 
 def state_of(access: Access, repository: Repository) -> WriterState:
     """What this host remembers of the repository."""
+    from backstay.durable import LocalDisk
+    from backstay.jobs.backup.state import WriterState
+
     return WriterState(access.state_directory, repository.id, LocalDisk())
 
 
 def copy_state(access: Access, repository: Repository) -> WriterState:
     """What this host has seen of a copy, which may be behind the repository that it is a copy of."""
+    from backstay.durable import LocalDisk
+    from backstay.jobs.backup.state import WriterState
+
     place = repository.store.location
     place = place if "://" in place else os.path.realpath(place)
     name = hashlib.sha256(place.encode()).hexdigest()[:16]

@@ -125,10 +125,11 @@ class Objects:
             for entry in self.source.keys(selection, self.settings.at):
                 if not resources_read:  # after the first key: a file is walked once for both
                     resources_read = self.resources is not None
-                identity = identify(entry[0])
+                key, create, mod, version, lease, size = entry
+                identity = identify(key)
                 if is_chosen and (identity is None or not _fits(identity, choice)):
                     continue
-                yield make(Head, (entry[0], identity or empty, *entry[1:]))
+                yield make(Head, (key, identity or empty, create, mod, version, lease, size))
 
     def objects(self, choice: Choice = ANYTHING) -> Iterator[KubernetesObject]:
         """What is chosen, decoded, in the order of keys. Without a choice all keys come, as in `heads`."""
