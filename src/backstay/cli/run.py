@@ -13,7 +13,7 @@ import click
 
 from backstay import errors
 from backstay.cli.config.chosen import chosen_file
-from backstay.cli.copies import ConfiguredCopy, Wiring, promised_to, scratch_directory, usual_tools
+from backstay.cli.copies import Wiring, promised_to, scratch_directory, usual_tools
 from backstay.cli.groups import own_command
 from backstay.cli.options import (
     Format,
@@ -24,14 +24,20 @@ from backstay.cli.options import (
     reporting_options,
 )
 from backstay.cli.reach import host_root, reach
-from backstay.cli.render.findings import findings_plain
-from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
-from backstay.cli.render.tables import columns
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.named import connection_to, named_cluster
 from backstay.cli.repository.opened import Access, repository_options
-from backstay.cli.repository.rendering import time_plain
+from backstay.cli.run_reports import (
+    agent_plain,
+    agent_text,
+    maintenance_plain,
+    maintenance_text,
+    plan_plain,
+    plan_text,
+    rebuilds_plain,
+    rebuilds_text,
+)
 from backstay.cli.settings import ConnectionSettings
 from backstay.clock import SystemClock
 from backstay.config.configuration import Cluster
@@ -40,17 +46,15 @@ from backstay.config.reading import load
 from backstay.crypto.signing import SigningKey, read_signing_key
 from backstay.durable import LocalDisk
 from backstay.errors import ExitStatus
-from backstay.findings import Severity
-from backstay.jobs.automation.agent import Agent, AgentPlan, AgentReport, CopyOutcome
+from backstay.jobs.automation.agent import Agent, AgentReport
 from backstay.jobs.automation.crew import AtOnce
 from backstay.jobs.automation.journal import RunJournal, RunMemory
-from backstay.jobs.automation.maintainer import MaintenanceOutcome, MaintenanceReport, maintain, wants_rebuild
+from backstay.jobs.automation.maintainer import MaintenanceReport, maintain, wants_rebuild
 from backstay.jobs.automation.metrics import LAST_SUCCESS, exposition, samples
 from backstay.jobs.automation.promised import Promised
 from backstay.jobs.automation.publishing import push, write_textfile
 from backstay.jobs.automation.reading import CompanionsWish, Reading, read_cluster
 from backstay.policy.copies import CopyPlace
-from backstay.values import size_text
 
 AGENT, MAINTAINER = "agent", "maintainer"
 _KEY_VARIABLE = "BACKSTAY_SIGNING_KEY"
@@ -140,7 +144,9 @@ def command(
         if dry_run:
             memory = journal.load()
             if is_maintainer:
-                _show_maintenance_plan(promise, copies, memory, tools.clock.now(), output)
+                now = tools.clock.now()
+                rebuilds = {copy.name: wants_rebuild(promise, memory.of(copy.name), now) for copy in copies}
+                show(rebuilds_plain(rebuilds), output, lambda: rebuilds_text(rebuilds))
             else:
                 plan = agent.plan(memory)
                 show(plan_plain(plan), output, lambda: plan_text(plan))
@@ -256,146 +262,3 @@ def _publish(
 def _worse(status: ExitStatus, other: ExitStatus) -> ExitStatus:
     """A warning beside a success counts; beside a failure it does not."""
     return other if status is ExitStatus.OK else status
-
-
-def plan_plain(plan: AgentPlan) -> dict[str, Plain]:
-    """What a run would do, as JSON and YAML have it."""
-    return {
-        "now": time_plain(plan.now),
-        "due": bool(plan.serve),
-        "next_run": time_plain(plan.next_start),
-        "copies": [
-            {
-                "name": name,
-                "start": time_plain(each.start),
-                "why": each.why.value,
-                "served": name in plan.serve,
-                "deadline": None if each.deadline is None else time_plain(each.deadline),
-                "problem": str(plan.unreachable[name]) if name in plan.unreachable else None,
-            }
-            for name, each in plan.plans.items()
-        ],
-    }
-
-
-def plan_text(plan: AgentPlan) -> str:
-    """The same for people."""
-    head = (
-        f"Would save now: {', '.join(plan.serve)}"
-        if plan.serve
-        else f"Nothing is due before {plan.next_start:%H:%M:%S} UTC"
-    )
-    rows = [(name, time_plain(each.start), each.why.value) for name, each in plan.plans.items()]
-    problems = [f"{name} does not answer: {problem}" for name, problem in plan.unreachable.items()]
-    return "\n".join([head, "", columns(("COPY", "DUE", "WHY"), rows), *problems])
-
-
-def agent_plain(report: AgentReport) -> dict[str, Plain]:
-    """A run as agent, as JSON and YAML have it; keys are stable."""
-    failure = report.source_failure
-    return {
-        "cluster": report.cluster,
-        "started": time_plain(report.started),
-        "seconds": round(report.seconds, 3),
-        "due": {name: why.value for name, why in report.due.items()},
-        "source_problem": None if failure is None else _problem_plain(failure),
-        "copies": [_outcome_plain(each) for each in report.outcomes],
-        "next_run": time_plain(report.next_start),
-    }
-
-
-def _outcome_plain(outcome: CopyOutcome) -> dict[str, Plain]:
-    stored, care = outcome.stored, outcome.care
-    problem = outcome.failure or outcome.care_failure
-    return {
-        "name": outcome.name,
-        "point": None if stored is None else stored.point,
-        "bytes": None if stored is None else stored.bytes,
-        "note": "" if stored is None else stored.note,
-        "verified": None if care is None else care.verified,
-        "marked": None if care is None else care.removed,
-        "findings": findings_plain(outcome.findings),
-        "problem": None if problem is None else _problem_plain(problem),
-    }
-
-
-def _problem_plain(problem: errors.BackstayError) -> dict[str, Plain]:
-    return {"code": problem.kind.code, "what": str(problem), "next_step": problem.next_step}
-
-
-def agent_text(report: AgentReport) -> str:
-    """A run for people."""
-    following = f"next run {report.next_start:%Y-%m-%d %H:%M:%S} UTC"
-    if not report.due:
-        return f"{report.cluster}: nothing is due; {following}"
-    were_due = "one copy was due" if len(report.due) == 1 else f"{len(report.due)} copies were due"
-    lines = [f"{report.cluster}: {were_due}; {following}"]
-    if report.source_failure is not None:
-        lines.append(f"  the cluster could not be read: {report.source_failure}")
-    for each in report.outcomes:
-        if each.failure is not None:
-            lines.append(f"  {each.name}: no point: {each.failure}")
-            continue
-        assert each.stored is not None
-        note = f" ({each.stored.note})" if each.stored.note else ""
-        lines.append(f"  {each.name}: {each.stored.point}, {size_text(each.stored.bytes)}{note}")
-        if each.care is not None:
-            lines.append(f"    verified up to intact: {each.care.verified}; old ones let go: {each.care.removed}")
-        lines += [f"    {found}" for found in each.findings if found.severity > Severity.NOTE]
-        if each.care_failure is not None:
-            lines.append(f"    not verified, nothing let go: {each.care_failure}")
-    return "\n".join(lines)
-
-
-def maintenance_plain(report: MaintenanceReport) -> dict[str, Plain]:
-    """A run as maintainer, as JSON and YAML have it; keys are stable."""
-    return {
-        "cluster": report.cluster,
-        "started": time_plain(report.started),
-        "seconds": round(report.seconds, 3),
-        "copies": [_upkeep_plain(each) for each in report.outcomes],
-    }
-
-
-def _upkeep_plain(outcome: MaintenanceOutcome) -> dict[str, Plain]:
-    upkeep, failure = outcome.upkeep, outcome.failure
-    return {
-        "name": outcome.name,
-        "verified": None if upkeep is None else upkeep.care.verified,
-        "rebuilt_seconds": None if upkeep is None else upkeep.care.rebuilt_seconds,
-        "merged": None if upkeep is None else upkeep.merged,
-        "swept": None if upkeep is None else upkeep.swept,
-        "freed_bytes": None if upkeep is None else upkeep.freed_bytes,
-        "findings": [] if upkeep is None else findings_plain(upkeep.findings),
-        "problem": None if failure is None else _problem_plain(failure),
-    }
-
-
-def maintenance_text(report: MaintenanceReport) -> str:
-    """The same for people."""
-    lines = [f"{report.cluster}: maintained in {report.seconds:.1f} s"]
-    for each in report.outcomes:
-        if each.upkeep is None:
-            lines.append(f"  {each.name}: {each.failure}")
-            continue
-        care = each.upkeep.care
-        rebuilt = f", the newest rebuilt in {care.rebuilt_seconds:.1f} s" if care.rebuilt_seconds is not None else ""
-        swept = f"{each.upkeep.swept} swept, {size_text(each.upkeep.freed_bytes)} freed"
-        lines.append(f"  {each.name}: {care.verified} verified{rebuilt}; {each.upkeep.merged} merged; {swept}")
-        lines += [f"    {found}" for found in each.upkeep.findings if found.severity > Severity.NOTE]
-    return "\n".join(lines)
-
-
-def _show_maintenance_plan(
-    promise: Promised, copies: list[ConfiguredCopy], memory: RunMemory, now: datetime, output: Format
-) -> None:
-    rebuilds = {copy.name: wants_rebuild(promise, memory.of(copy.name), now) for copy in copies}
-    data: dict[str, Plain] = {"copies": [{"name": name, "rebuild": wanted} for name, wanted in rebuilds.items()]}
-    show(
-        data,
-        output,
-        lambda: "\n".join(
-            f"{name}: would verify{' and rebuild the newest point' if wanted else ''}, merge, sweep"
-            for name, wanted in rebuilds.items()
-        ),
-    )
