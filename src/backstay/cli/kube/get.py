@@ -16,6 +16,7 @@ from backstay.cli.groups import own_command
 from backstay.cli.kube.asking import Question, Wish, ask
 from backstay.cli.kube.forms import METAVAR, Form, print_form, read_form
 from backstay.cli.kube.options import KubeSettings, kube_options
+from backstay.cli.kube.watching import watched
 from backstay.cli.options import OUTPUT, collecting, given_flags, reporting_options
 from backstay.cli.render.tables import printable
 from backstay.cli.reporting import Reporting
@@ -113,7 +114,7 @@ def command(
         unreadable = 0
         for wish in question.wishes:
             found = []
-            for each in question.found(wish, objects):
+            for each in watched(question.found(wish, objects), reporting, "read"):
                 if each.json is None:
                     unreadable += 1
                     _refuse_single(question, each)

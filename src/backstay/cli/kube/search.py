@@ -13,6 +13,7 @@ import click
 from backstay import errors
 from backstay.cli.groups import own_command
 from backstay.cli.kube.options import KubeSettings, kube_options
+from backstay.cli.kube.watching import watched
 from backstay.cli.options import Format, output_options, reporting_options
 from backstay.cli.render.show import show
 from backstay.cli.reporting import Reporting
@@ -82,7 +83,7 @@ def command(
     types, text = _words(words, has_others=bool(label or field or jsonpath))
     searches = _searches(text, label, field, jsonpath, ignore_case=ignore_case)
     with kube.open(source, reporting) as objects:
-        every = _objects(objects, types, namespace, history=history)
+        every = watched(_objects(objects, types, namespace, history=history), reporting, "search")
         found = _hits(every, searches, show_secrets=show_secrets, managed=managed_fields)
         hits = []
         for hit in found:
