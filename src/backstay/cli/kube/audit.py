@@ -80,7 +80,7 @@ def command(
             return _remedy(remedy, names, provider, now, kube, output, dry_run=dry_run)
         target = Release.parse(target_version) if target_version else objects.release
         terms = Terms(now, target, kube.decryption())
-        findings = audited(objects, terms, with_past=not no_past)
+        findings = audited(objects, terms, with_past=not no_past, progress=reporting.watch())
         revision, release = objects.revision, objects.release
     show(
         {

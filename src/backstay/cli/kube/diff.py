@@ -24,6 +24,7 @@ from backstay.values import Revision
 
 if TYPE_CHECKING:
     from backstay.kube.compare import Change, ObjectChange
+    from backstay.kube.resources import Resource
     from backstay.sources.objects import Objects
 
 
@@ -94,11 +95,19 @@ def command(
     types = words[1 if is_one else 2 :]
     with _both(words, kube, reporting, at_a, at_b, first, last) as (before, after):
         found = changes(
-            before, after, resources=[after.find(each) for each in types], namespace=namespace,
+            before, after, resources=[_find(each, before, after) for each in types], namespace=namespace,
             noise=STANDARD if ignore_noise else None,
         )  # fmt: skip
         counts = _print(found if show_secrets else map(shown, found), DiffFormat(output), reporting)
     return 1 if exit_code and counts.total() else None
+
+
+def _find(text: str, before: Objects, after: Objects) -> Resource:
+    """The resource, which may be defined on one side only."""
+    try:
+        return after.find(text)
+    except errors.BackstayError:
+        return before.find(text)
 
 
 @contextmanager

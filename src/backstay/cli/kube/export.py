@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from backstay.sources.objects.export import Export, Ready
 
 _STREAM = "-"
+_LONGEST = 220
+"""File systems take names of 255 bytes, and Kubernetes' own may have 253."""
 
 
 @own_command(
@@ -137,6 +139,10 @@ def _path(ready: Ready) -> Iterator[str]:
 
 def _file_name(text: str) -> str:
     """A name of Kubernetes as one of a file: nothing that leaves its directory, and short enough to be one."""
+    from hashlib import sha256
     from urllib.parse import quote
 
-    return quote(text, safe=":~+=@,").replace("..", "%2E%2E")[:240] or "%"
+    name = quote(text, safe=":~+=@,").replace("..", "%2E%2E") or "%"
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}-{sha256(name.encode()).hexdigest()[:16]}"  # two long names may begin alike
+    return name

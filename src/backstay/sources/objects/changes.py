@@ -33,7 +33,8 @@ def changes(
 ) -> Iterator[ObjectChange]:
     """The objects that are not the same in `after`, in the order of keys; without `resources`, of every kind.
 
-    The Namespace itself counts as one of its objects. Keys that hold no object come too unless something is chosen. Raises what reading the sources raises.
+    A Namespace counts as one of its own objects. Keys that hold no object come too unless something is chosen. Raises
+    what reading the sources raises.
     """
     pairs = differing(before, after, _selection(before, after, resources))
     if resources or namespace is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -131,9 +131,12 @@ class Objects:
                     continue
                 yield make(Head, (key, identity or empty, create, mod, version, lease, size))
 
-    def objects(self, choice: Choice = ANYTHING) -> Iterator[KubernetesObject]:
-        """What is chosen, decoded, in the order of keys. Without a choice all keys come, as in `heads`."""
-        return self._decoded(choice)
+    def objects(self, choice: Choice = ANYTHING, *, only: Container[bytes] | None = None) -> Iterator[KubernetesObject]:
+        """What is chosen, decoded, in the order of keys. Without a choice all keys come, as in `heads`.
+
+        With `only`, other keys are not decoded.
+        """
+        return self._decoded(choice, only)
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> KubernetesObject | None:
         """One object, None when it does not exist at this revision."""
@@ -209,10 +212,11 @@ class Objects:
         identity = decoded.identity if decoded is not None else self.layout.identify(item.key) or _NO_NAME
         return Past(Revision(record.revision.main), record.revision.sub, item.key, identity, decoded)
 
-    def _decoded(self, choice: Choice) -> Iterator[KubernetesObject]:
+    def _decoded(self, choice: Choice, only: Container[bytes] | None = None) -> Iterator[KubernetesObject]:
         decode = self._decoder.decode
         for item in self._items(choice):
-            yield decode(item)
+            if only is None or item.key in only:
+                yield decode(item)
 
     def _items(self, choice: Choice) -> Iterator[KeyValue]:
         for selection in self._selections(choice):

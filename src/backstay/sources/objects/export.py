@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from backstay.kube.exporting import Left, Stage, Surroundings, applicable, left_out, sort_key, stage_of
@@ -57,15 +57,18 @@ class Export:
         self._keeps_addresses = keeps_addresses
         self._takes_children = takes_children
         self._names: set[tuple[str, str, str, str]] = set()
-        self._chosen: Counter[_Kind] = Counter()
+        self._missing: set[bytes] = set()
+        self._kinds: Counter[_Kind] = Counter()
 
     def __iter__(self) -> Iterator[Ready]:
-        kinds, is_there = self._survey()
-        surroundings = self._surroundings(kinds, is_there)
-        for resource in self._in_order(kinds):
-            for each in self._objects.objects(self._choice(resource)):
-                if each.key in is_there:
-                    continue
+        is_there = (
+            {head.key for head in self._missing_in.heads()} if self._missing_in is not None else frozenset[bytes]()
+        )
+        self._survey(is_there)
+        surroundings = self._surroundings(is_there)
+        only = self._missing if self._missing_in is not None else None
+        for resource in self._in_order():
+            for each in self._objects.objects(self._choice(resource), only=only):
                 why = left_out(each.identity, each.json, surroundings)
                 if why is None and not self._with_secrets and is_secret(each.identity, each.json):
                     why = Left.SECRET
@@ -75,26 +78,25 @@ class Export:
                 json = applicable(each.identity, each.json or {}, surroundings)
                 yield Ready(each.identity, json, stage_of(each.identity))
 
-    def _survey(self) -> tuple[set[_Kind], set[bytes]]:
-        """The kinds that there are in the source, and the keys that the target has too."""
-        kinds: set[_Kind] = set()
+    def _survey(self, is_there: Set[bytes]) -> None:
+        """What the source has; of a kind of which the target has everything, nothing has to be read."""
         for head in self._objects.heads():
             identity = head.identity
             if not identity.resource:
                 continue
-            kind = identity.group, identity.resource
-            kinds.add(kind)
-            if self._namespace is None or identity.namespace == self._namespace:
-                self._chosen[kind] += 1
             self._names.add((identity.group, identity.kind, identity.namespace, identity.name))
-        is_there = {head.key for head in self._missing_in.heads()} if self._missing_in is not None else set()
-        return kinds, is_there
+            if head.key in is_there:
+                continue
+            if self._missing_in is not None:
+                self._missing.add(head.key)
+            kind = identity.group, identity.resource
+            self._kinds[kind] += self._namespace is None or identity.namespace == self._namespace
 
-    def _in_order(self, kinds: set[_Kind]) -> list[Resource]:
-        known = [each for each in self._objects.resources if (each.group, each.resource) in kinds]
-        unknown = kinds - {(each.group, each.resource) for each in known}
+    def _in_order(self) -> list[Resource]:
+        known = [each for each in self._objects.resources if (each.group, each.resource) in self._kinds]
+        unknown = self._kinds.keys() - {(each.group, each.resource) for each in known}
         if not self._wanted and unknown:
-            self.left[Left.UNDEFINED] += sum(self._chosen[each] for each in unknown)
+            self.left[Left.UNDEFINED] += sum(self._kinds[each] for each in unknown)
         if self._wanted:
             known = [each for each in known if (each.group, each.resource) in self._wanted]
         elif self._namespace is not None:
@@ -106,7 +108,7 @@ class Export:
             return Choice(resource, "", self._namespace)  # what is in a namespace needs it
         return Choice(resource, self._namespace if resource.namespaced else None)
 
-    def _surroundings(self, kinds: set[_Kind], is_there: set[bytes]) -> Surroundings:
+    def _surroundings(self, is_there: Set[bytes]) -> Surroundings:
         takes_volumes = self._namespace is None and (not self._wanted or ("", "persistentvolumes") in self._wanted)
         return Surroundings(
             exists=lambda *name: name in self._names,
@@ -115,7 +117,7 @@ class Export:
             has_volume=functools.lru_cache(maxsize=4096)(functools.partial(self._has_volume, is_there, takes_volumes)),
             keeps_addresses=self._keeps_addresses,
             takes_children=self._takes_children,
-            status_is_data=self._status_is_data(kinds),
+            status_is_data=self._status_is_data(),
         )
 
     def _has_selector(self, namespace: str, name: str) -> bool:
@@ -130,7 +132,7 @@ class Export:
         found = target.get(resource, name, namespace)
         return found is not None and text(found.json, "metadata", "uid") == uid
 
-    def _has_volume(self, is_there: set[bytes], takes_volumes: bool, name: str) -> bool:
+    def _has_volume(self, is_there: Set[bytes], takes_volumes: bool, name: str) -> bool:
         resource = self._objects.find("persistentvolumes")
         if not name:
             return False
@@ -141,9 +143,9 @@ class Export:
         found = self._objects.get(resource, name) if takes_volumes else None
         return found is not None and left_out(found.identity, found.json, Surroundings()) is None
 
-    def _status_is_data(self, kinds: set[_Kind]) -> frozenset[str]:
+    def _status_is_data(self) -> frozenset[str]:
         definitions = self._objects.find("customresourcedefinitions")
-        if not any(each.is_custom and (each.group, each.resource) in kinds for each in self._objects.resources):
+        if not any(each.is_custom and (each.group, each.resource) in self._kinds for each in self._objects.resources):
             return frozenset()
         return frozenset(
             f"{text(each.json, 'spec', 'names', 'plural')}.{text(each.json, 'spec', 'group')}"
