@@ -93,8 +93,8 @@ def plan_restore(
         refuse_occupied_targets(directory.targets, directory.parent)
     elif target.exists() or target.is_symlink():
         raise errors.TARGET_EXISTS.error(f"`{target}` exists", where=str(target))
-    kept = manifest.of_kind(*(kind for kind in ObjectClass if kind is not ObjectClass.LOG))
-    return PointPlan(manifest, facts, at, target, directory, len(kept), manifest.stored_bytes, facts.file.size)
+    read = [run for run in manifest.runs if run.kind is not ObjectClass.COMPANIONS]
+    return PointPlan(manifest, facts, at, target, directory, len(read), sum(run.size for run in read), facts.file.size)
 
 
 def restore(
