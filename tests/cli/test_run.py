@@ -176,7 +176,7 @@ def test_a_maintainer_measures_the_rto_and_status_says_level_date_and_engine(hos
 
 def test_a_person_who_verifies_measures_the_rto_too(host: Host) -> None:
     host.once()
-    host.say("verify", "near", "--level", "rebuilt", "--identity", host.key)
+    host.say("verify", "near", "--all", "--level", "rebuilt", "--identity", host.key)
     measured = host.status(3)["rto"]
     assert measured["measured_seconds"] is not None
     assert measured["measured_by"]["level"] == "rebuilt"

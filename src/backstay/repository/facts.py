@@ -30,9 +30,9 @@ _LEVEL = "|".join(("none", *LEVELS))
 
 @dataclass(frozen=True, slots=True)
 class PointFact:
-    """The level that a point reached, `none` for none; `wanted` is the level that was tried, in so many `milliseconds`.
+    """The level that a point reached, `none` for none; `wanted` is the level that was tried.
 
-    These are known where the point was verified by itself; of `rebuilt` and `drilled` they say how long a restore takes.
+    `milliseconds` is what that took, for points that were rebuilt: no less than a restore takes.
     """
 
     lineage: str

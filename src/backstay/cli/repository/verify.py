@@ -125,14 +125,13 @@ def command(
                 chosen = [each for each in chosen if subset is None or each.sequence % subset[1] == subset[0] - 1]
             else:
                 chosen = [choose_point(opened, points, at)]
-            began = SystemClock().monotonic()
             verified = verify(
-                opened, catalogue, chosen, wanted, spill=spill, entropy=os.urandom, progress=progress, drill=drill
-            )
-            seconds = SystemClock().monotonic() - began
+                opened, catalogue, chosen, wanted,
+                spill=spill, entropy=os.urandom, progress=progress, drill=drill, clock=SystemClock(),
+            )  # fmt: skip
             state = state_of(access, opened)
             if record and verified.points and state.has_signing_key():
-                fact = fact_of(verified, SystemClock().now(), level, seconds)
+                fact = fact_of(verified, SystemClock().now(), level)
                 put_fact(opened, fact, state.signing_key(), os.urandom)
     finally:
         progress.finish()
@@ -153,15 +152,14 @@ def due_first(points: Sequence[Manifest], facts: Sequence[Fact], level: str) -> 
     return sorted(points, key=lambda each: (last.get(each.id, _NEVER), each.time))
 
 
-def fact_of(verified: RepositoryVerification, now: datetime, level: str, seconds: float) -> Fact:
-    """What is stored of a verification that took `seconds`; of one point alone these are kept, they measure a restore."""
-    milliseconds = round(seconds * 1000) if len(verified.points) == 1 else None
+def fact_of(verified: RepositoryVerification, now: datetime, level: str) -> Fact:
+    """What is stored of a verification; of points that were rebuilt also how long that took, which measures a restore."""
     servers = sorted({each.server for each in verified.points if each.server})
     return Fact(
         now,
         ", ".join([f"backstay {__version__}", *servers]),
         tuple(
-            PointFact(each.manifest.lineage, each.manifest.sequence, each.level, each.tried(level), milliseconds)
+            PointFact(each.manifest.lineage, each.manifest.sequence, each.level, each.tried(level), each.milliseconds)
             for each in verified.points
         ),
     )

@@ -129,18 +129,13 @@ class OpenRepositoryCopy:
         tools = self._copy.tools
         catalogue, facts = read_catalogue(self._repository), list(read_facts(self._repository))
         points = self._points(catalogue)
-        seconds: float | None = None
         rebuilt = RepositoryVerification((), ())
         if rebuild and points:
-            began = tools.clock.monotonic()
             rebuilt = verify(
-                self._repository, catalogue, points[-1:], Level.REBUILT,
-                spill=tools.spill, entropy=tools.entropy, progress=tools.progress, drill=tools.drill,
+                self._repository, catalogue, points[-1:], Level.REBUILT, spill=tools.spill, entropy=tools.entropy,
+                progress=tools.progress, drill=tools.drill, clock=tools.clock,
             )  # fmt: skip
-            if any(rank(each.level) >= rank(REBUILT) for each in rebuilt.points):
-                seconds = tools.clock.monotonic() - began
-            wanted = DRILLED if tools.drill is not None else REBUILT
-            facts += self._fact(rebuilt, wanted, now, seconds)
+            facts += self._fact(rebuilt, DRILLED if tools.drill is not None else REBUILT, now)
         level = str(Level.AUTHENTIC)
         checked = _checked(points, facts, level)
         chosen = set(due(checked, now, within=within, last_round=_last_round(facts[:-1] if rebuild else facts, level)))
@@ -155,7 +150,7 @@ class OpenRepositoryCopy:
             care,
             verified=care.verified + len(rebuilt.points),
             levels=levels,
-            rebuilt_seconds=seconds,
+            rebuilt_seconds=next((each.seconds for each in rebuilt.points if each.milliseconds is not None), None),
             findings=tuple(dict.fromkeys((*rebuilt.all_findings, *care.findings))),
         )
         key = self._state.signing_key()
@@ -180,19 +175,18 @@ class OpenRepositoryCopy:
             spill=tools.spill, entropy=tools.entropy, progress=SilentProgress(),
         )  # fmt: skip
 
-    def _fact(
-        self, verified: RepositoryVerification, wanted: str, now: datetime, seconds: float | None = None
-    ) -> list[Fact]:
+    def _fact(self, verified: RepositoryVerification, wanted: str, now: datetime) -> list[Fact]:
         """Store what was found, where this host may sign; what is stored."""
         if not verified.points or not self._state.has_signing_key():
             return []
         servers = sorted({each.server for each in verified.points if each.server})
-        milliseconds = None if seconds is None else round(seconds * 1000)
         fact = Fact(
             now,
             ", ".join([f"backstay {__version__}", *servers]),
             tuple(
-                PointFact(each.manifest.lineage, each.manifest.sequence, each.level, each.tried(wanted), milliseconds)
+                PointFact(
+                    each.manifest.lineage, each.manifest.sequence, each.level, each.tried(wanted), each.milliseconds
+                )
                 for each in verified.points
             ),
         )
