@@ -146,6 +146,20 @@ def test_no_form_shows_the_value_of_a_secret(shell: Shell, form: str) -> None:
     assert not [value for value in values if value in shown]
 
 
+def test_no_selector_tells_the_value_of_a_secret(shell: Shell) -> None:
+    secrets = cluster("k1.37.2").objects["secrets"]
+    value = next(each["data"]["pass"] for each in secrets if each["metadata"]["name"] == "opaque")
+    question = f"secrets -A --field-selector data.pass={value.replace('=', chr(92) + '=')} -o name"
+    assert "secret/opaque" not in shell.get(question)
+    assert "secret/opaque" in shell.get(question, "--show-secrets")
+
+
+def test_another_revision_is_shown_as_it_was(shell: Shell) -> None:
+    counter = "-n production cm/plain -o jsonpath={.data.counter}"
+    assert (shell.get(counter), shell.get(counter, "--revision", "1860")) == ("24", "5")
+    assert "not found" in shell.get("cm/plain -n production --revision 100", status=1)
+
+
 def test_values_are_shown_when_they_are_asked_for(shell: Shell) -> None:
     value = next(
         each["data"]["pass"] for each in cluster("k1.37.2").objects["secrets"] if each["metadata"]["name"] == "opaque"

@@ -118,8 +118,10 @@ def command(
                 if each.json is None:
                     unreadable += 1
                     _refuse_single(question, each)
-                if chooser.fits(each):
-                    found.append(each if show_secrets else redact(each))
+                # Before it is chosen: a selector must not be a way to guess values.
+                shown = each if show_secrets else redact(each)
+                if chooser.fits(shown):
+                    found.append(shown)
             if groups and groups[-1][0] is not None and groups[-1][0] == wish.resource:
                 groups[-1][1].extend(found)
             else:
