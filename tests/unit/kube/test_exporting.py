@@ -164,6 +164,17 @@ def test_a_child_is_left_to_its_owner_and_an_orphan_is_not() -> None:
     assert why("persistentvolumeclaims", claim, Surroundings(exists=lambda *_: True)) is None
 
 
+def test_a_secret_of_an_operator_is_data_that_it_would_make_anew() -> None:
+    everything = Surroundings(exists=lambda *_: True)
+    owner = {"uid": "u", "kind": "Database", "name": "db", "apiVersion": "example.com/v1", "controller": True}
+    json = {"metadata": {"ownerReferences": [owner]}}
+    assert why("secrets", json, everything) is None
+    assert why("persistentvolumeclaims", json, everything) is None
+    assert why("configmaps", json, everything) is Left.OWNED
+    pod = {"metadata": {"ownerReferences": [{**owner, "kind": "Pod", "apiVersion": "v1"}]}}
+    assert why("persistentvolumeclaims", pod, everything) is Left.OWNED
+
+
 def test_a_custom_resource_with_a_name_of_kubernetes_is_no_resource_of_kubernetes() -> None:
     assert why("events", {}, group="shop.example.com") is None
     assert why("nodes", {}, group="mesh.example.com") is None

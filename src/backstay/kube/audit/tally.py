@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 _EXAMPLES = 3
+_LONGEST = 300
+"""A hostile object may call itself by a megabyte."""
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class Tally:
         """Count one more."""
         self.count += 1
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(name)
+            self.examples.append(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
 
     def __str__(self) -> str:
         more = self.count - len(self.examples)

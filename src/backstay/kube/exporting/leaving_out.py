@@ -22,6 +22,7 @@ _MADE = frozenset(
     )
 )  # fmt: skip
 _BUILT_IN_GROUP = re.compile(r"|[a-z]+|(?:[a-z]+\.)*k8s\.io")
+_DATA = frozenset({"persistentvolumeclaims", "secrets"})
 _SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
 _MANAGED_SLICE = "endpointslice.kubernetes.io/managed-by"
 _MANAGED_ENDPOINTS = "endpoints.kubernetes.io/managed-by"
@@ -105,11 +106,16 @@ def _is_owned(identity: Identity, json: JsonObject, surroundings: Surroundings) 
         kind, name, group = text(owner, "kind"), text(owner, "name"), group_of(text(owner, "apiVersion"))
         if not is_true(owner, "controller"):
             continue
-        if identity.resource == "persistentvolumeclaims" and kind == "StatefulSet":
-            continue  # the claim knows its volume, and the one that would be made knows none
+        if identity.resource in _DATA and not identity.group and _makes_another(group, kind):
+            continue
         if any(surroundings.exists(group, kind, place, name) for place in {identity.namespace, ""}):
             return True
     return False
+
+
+def _makes_another(group: str, kind: str) -> bool:
+    """Whether what the owner makes again is another: a claim without its volume, a Secret with a new password."""
+    return kind == "StatefulSet" or _BUILT_IN_GROUP.fullmatch(group) is None
 
 
 def _by_kind(identity: Identity, json: JsonObject) -> Left | None:
