@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -141,7 +142,10 @@ def _table(
         rows.append(f"| {words[name]} | {rate:,.0f} | {speed:,.0f} | {each['private'] / (1 << 20):.0f} | {goal} |")
     size, count = path.stat().st_size / (1 << 30), found["listing"]["objects"]
     return (
-        f"## Kubernetes objects\n\nA store of {size:.2f} GiB with {count:,.0f} objects.\n\n" + "\n".join(rows) + "\n\n"
+        f"## Kubernetes objects\n\nA store of {size:.2f} GiB with {count:,.0f} objects; "
+        f"the machine had a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors.\n\n"
+        + "\n".join(rows)
+        + "\n\n"
         f"`kube get` of one Pod of that store, whole process: {get_seconds:.2f} s, of which {get_processor:.2f} s of the "
         f"processor (goal: ≤ {GOALS['get']} s).\n\n"
         f"`kube diff` of two such stores, {diff['objects']:,.0f} objects of which differ: {diff['seconds']:.1f} s of the "
