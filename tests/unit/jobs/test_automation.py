@@ -117,6 +117,17 @@ def test_a_defect_in_one_copy_costs_only_that_one() -> None:
     assert report.outcomes[0].failure.kind is errors.UNEXPECTED
 
 
+def test_a_defect_while_the_cluster_is_read_is_remembered_as_a_failure() -> None:
+    @contextmanager
+    def broken() -> Iterator[None]:
+        raise ZeroDivisionError("a defect")
+        yield
+
+    report = Agent(PROMISE, [Shelf("near")], broken, clock=SteppingClock(), crew=InTurn()).run(RunMemory())
+    assert report.exit_status is ExitStatus.ERROR
+    assert report.memory.source_problem == report.memory.of("near").problem == "unexpected"
+
+
 def test_a_place_that_does_not_answer_is_no_reason_to_read_the_cluster() -> None:
     reads: list[int] = []
 

@@ -25,7 +25,7 @@ from backstay.clock import Clock
 from backstay.errors import ExitStatus
 from backstay.findings import Finding, Severity, worst
 from backstay.jobs.automation.copy import Care, Copy, Stored
-from backstay.jobs.automation.crew import Crew
+from backstay.jobs.automation.crew import Crew, unexpected
 from backstay.jobs.automation.journal import CopyMemory, RunMemory
 from backstay.jobs.automation.promised import LEAST_PATIENCE, Promised
 from backstay.policy.schedule import NextRun, Run, Why, exposure, next_run
@@ -157,6 +157,8 @@ class Agent(Generic[Source]):
                     outcomes |= {name: _outcome(name, each) for name, each in done.items()}
             except errors.BackstayError as problem:
                 source_failure = problem
+            except Exception as defect:
+                source_failure = unexpected(defect)
             memory = replace(memory, source_problem=source_failure.kind.code if source_failure is not None else "")
         seconds = self._clock.monotonic() - read_from
         for name in plan.serve:

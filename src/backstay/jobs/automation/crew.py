@@ -61,15 +61,20 @@ class AtOnce:
         return {name: found[name] if name in found else _late(name, seconds) for name in jobs}
 
 
+def unexpected(defect: Exception) -> errors.BackstayError:
+    """A defect as an error that can be reported: it must not cost other copies their point, nor the run its memory."""
+    problem = errors.UNEXPECTED.error(f"{type(defect).__name__}: {defect}")
+    problem.__cause__ = defect
+    return problem
+
+
 def _outcome(job: Callable[[], Result]) -> Result | errors.BackstayError:
     try:
         return job()
     except errors.BackstayError as problem:
         return problem
-    except Exception as defect:  # One place's defect must not cost the others their point.
-        unexpected = errors.UNEXPECTED.error(f"{type(defect).__name__}: {defect}")
-        unexpected.__cause__ = defect
-        return unexpected
+    except Exception as defect:
+        return unexpected(defect)
 
 
 def _late(name: str, seconds: float) -> errors.BackstayError:

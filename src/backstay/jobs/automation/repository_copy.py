@@ -158,7 +158,10 @@ class OpenRepositoryCopy:
             self._repository, key, cluster=self._copy.cluster, clock=tools.clock,
             entropy=tools.entropy, spill=tools.spill, progress=tools.progress,
         )  # fmt: skip
-        swept = sweep(self._repository, key, clock=tools.clock, progress=tools.progress)
+        swept = sweep(
+            self._repository, self._copy.retention, key,
+            cluster=self._copy.cluster, clock=tools.clock, progress=tools.progress,
+        )  # fmt: skip
         return Upkeep(
             care, merged.count, swept.count, swept.freed_bytes, (*care.findings, *merged.findings, *swept.findings)
         )

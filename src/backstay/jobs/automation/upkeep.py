@@ -118,10 +118,12 @@ def merge(
     return Done(merged.replaced)
 
 
-def sweep(repository: Repository, key: SigningKey, *, clock: Clock, progress: Progress) -> Done:
-    """Delete what was marked long enough ago."""
+def sweep(
+    repository: Repository, policy: Policy, key: SigningKey, *, cluster: str, clock: Clock, progress: Progress
+) -> Done:
+    """Delete what was marked long enough ago, and what `policy` does not want either: whoever has an agent's key can mark."""
     try:
-        swept = sweeping.sweep(repository, key, clock=clock, progress=progress)
+        swept = sweeping.sweep(repository, key, clock=clock, progress=progress, policy=policy, cluster=cluster)
     except errors.BackstayError as problem:
         if problem.kind not in _BUSY:
             raise
