@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import lzma
+import re
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,24 @@ def test_what_cannot_be_decrypted_is_listed_and_said(tmp_path: Path, capsys: pyt
     assert json.loads(shell.get("secrets -n default -l x=y -o json", status=3))["items"] == []
     assert "encrypted: k8s:enc:aesgcm" in shell.get("secret aesgcm-secret-0", status=7)
     assert "<encrypted>" not in shell.get("secrets -A", *case.encryption)
+
+
+def test_of_several_names_those_that_are_there_are_shown(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kube", "get", snapshot, "cm", "plain", "nope", "-n", "production", "-o", "name"], {}) == 1
+    said = capsys.readouterr()
+    assert said.out == "configmap/plain\n" and '"nope" not found' in said.err
+
+
+def test_what_is_not_there_is_looked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    snapshot = tmp_path / "after.db"
+    snapshot.write_bytes(lzma.decompress((ROOT.parent / "course" / "after.db.xz").read_bytes()))
+    shell = Shell(str(snapshot), capsys)
+    assert "did you mean nginx-" in shell.get("pod nginx", status=1)
+    assert "did you mean my-config?" in shell.get("cm my-confg", status=1)
+    gone = shell.get("secret db-credentials -n production", status=1)
+    found = re.search(r"it was deleted at revision \d+: --revision (\d+) shows it", gone)
+    assert found is not None, gone
+    assert shell.get(f"secret db-credentials -n production -o name --revision {found[1]}") == "secret/db-credentials\n"
 
 
 def test_what_is_not_understood_is_told(shell: Shell) -> None:

@@ -6,6 +6,7 @@ remember them. The namespace is `default` unless another one, or all of them, is
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from backstay.sources.objects import Objects
 
 DEFAULT_NAMESPACE = "default"
+_COMPARED = 2000
+"""Names among which one that is meant is looked for; more would take longer than anybody waits for an error."""
 
 
 class Wish(NamedTuple):
@@ -100,11 +103,27 @@ def _meant(word: str, objects: Objects) -> tuple[Resource, ...]:
 
 
 def _not_found(resource: Resource, name: str, namespace: str | None, objects: Objects) -> errors.BackstayError:
+    what = f'{resource.group_resource} "{name}" not found'
+    where = f"namespace {namespace}" if namespace else f"revision {objects.revision}"
+    return errors.OBJECT_NOT_FOUND.error(what, where=where, next_step=_hint(resource, name, namespace, objects))
+
+
+def _hint(resource: Resource, name: str, namespace: str | None, objects: Objects) -> str:
+    """Where else it is, when it was deleted, or what is called nearly so; empty where nothing is known."""
     from backstay.sources.objects import Choice
 
-    what = f'{resource.group_resource} "{name}" not found'
-    elsewhere = [head.identity.namespace for head in objects.heads(Choice(resource, None, name))]
-    step = f"it is in namespace {elsewhere[0]}: -n {elsewhere[0]}" if elsewhere else ""
-    return errors.OBJECT_NOT_FOUND.error(
-        what, where=f"namespace {namespace}" if namespace else f"revision {objects.revision}", next_step=step
-    )
+    others: list[str] = []
+    for head in objects.heads(Choice(resource)):
+        identity = head.identity
+        if identity.name == name:
+            return f"it is in namespace {identity.namespace}: -n {identity.namespace}"
+        if namespace is None or identity.namespace == namespace:
+            others.append(identity.name)
+    for prefix in objects.layout.prefixes if namespace is not None or not resource.namespaced else ():
+        key = objects.layout.key(resource, name, namespace or "", prefix=prefix)
+        deleted = [past.revision for past in objects.history(key) if past.object is None]
+        if deleted:
+            return f"it was deleted at revision {deleted[-1]}: --revision {deleted[-1] - 1} shows it"
+    begins = [each for each in others if each.startswith(name)]
+    near = begins or difflib.get_close_matches(name, others[:_COMPARED], 1)
+    return f"did you mean {near[0]}?" if near else ""

@@ -111,10 +111,11 @@ def command(
     with kube.open(source, reporting) as objects:
         question = ask(words, objects, namespace=namespace, everywhere=everywhere)
         groups: list[tuple[Resource | None, list[KubernetesObject]]] = []
+        missing: list[errors.BackstayError] = []
         unreadable = 0
         for wish in question.wishes:
             found = []
-            for each in watched(question.found(wish, objects), reporting, "read"):
+            for each in watched(_there(question, wish, objects, missing), reporting, "read"):
                 if each.json is None:
                     unreadable += 1
                     _refuse_single(question, each)
@@ -138,13 +139,27 @@ def command(
             text = draw(sections, options, _context(now))
         else:
             text = _text(form, groups, question, headers=not no_headers, managed=show_managed_fields)
-        if not any(found for _, found in groups) and (form.is_table or form.name == "name"):
+        if not missing and not any(found for _, found in groups) and (form.is_table or form.name == "name"):
             _say_nothing_found(question, groups, objects, reporting)
     click.echo(text, nl=False)
+    if missing:
+        raise missing[0]
     if unreadable:
         reporting.warn(f"{unreadable} objects could not be decoded and have no more than a name", count=unreadable)
         return _WARNINGS
     return None
+
+
+def _there(
+    question: Question, wish: Wish, objects: Objects, missing: list[errors.BackstayError]
+) -> Iterator[KubernetesObject]:
+    """What a wish finds. Of several names those that are there are shown, and what is missing is told afterwards."""
+    try:
+        yield from question.found(wish, objects)
+    except errors.BackstayError as problem:
+        if question.is_single or problem.kind is not errors.OBJECT_NOT_FOUND:
+            raise
+        missing.append(problem)
 
 
 class _Chooser:
