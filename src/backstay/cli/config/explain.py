@@ -79,7 +79,7 @@ def as_plain(cluster: Cluster, promise: Promise) -> dict[str, Plain]:
 def as_text(cluster: Cluster, promise: Promise) -> str:
     """A promise for people."""
     tier = promise.tier
-    rows = [
+    rows: list[tuple[str, object]] = [
         ("Cluster", cluster.name),
         ("Reached at", ", ".join(cluster.endpoints)),
         ("Tier", tier.name),
@@ -87,6 +87,11 @@ def as_text(cluster: Cluster, promise: Promise) -> str:
         ("Back within", f"{tier.rto} (RTO)"),
         ("Runs start", _starts(promise)),
         ("Kept", tier.keep),
+        *(
+            (each.name, f"one every {each.every or tier.every}, kept {each.keep or tier.keep}")
+            for each in promise.copies
+            if each.every is not None or each.keep is not None
+        ),
         ("Missing", "; ".join(promise.missing) or "nothing of 3-2-1"),
     ]
     copies: Sequence[Sequence[object]] = [
