@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backstay import errors
 from backstay.cli.settings import ConnectionSettings
-from backstay.config.configuration import Cluster, Configuration, Form, RepositoryEntry
-from backstay.config.mistakes import nearest
-from backstay.config.reading import load
-from backstay.config.search import candidates, find
+
+if TYPE_CHECKING:  # loaded when a name is looked up: most sources are files
+    from backstay.config.configuration import Cluster, Configuration, RepositoryEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,10 @@ def look_up(text: str, config: str, environment: Mapping[str, str], directory: P
     """
     if not text or "://" in text or "/" in text or text in (".", ".."):
         return None
+    from backstay.config.configuration import Form
+    from backstay.config.reading import load
+    from backstay.config.search import candidates, find
+
     is_directory = (directory / text).is_dir()
     if config or environment.get("BACKSTAY_CONFIG"):
         file = find(config, environment, directory)
@@ -65,6 +69,9 @@ def look_up(text: str, config: str, environment: Mapping[str, str], directory: P
 
 
 def _unknown(text: str, configuration: Configuration, file: Path) -> errors.BackstayError:
+    from backstay.config.configuration import Form
+    from backstay.config.mistakes import nearest
+
     names = [name for name, entry in configuration.repositories.items() if entry.form is Form.REPOSITORY]
     better = nearest(text, names)
     return errors.USAGE.error(
@@ -79,6 +86,8 @@ def named_cluster(configuration: Configuration, name: str, file: Path) -> Cluste
     """The cluster of this name. Raises `USAGE` with the nearest one."""
     if name in configuration.clusters:
         return configuration.clusters[name]
+    from backstay.config.mistakes import nearest
+
     better = nearest(name, list(configuration.clusters))
     raise errors.USAGE.error(
         f"the configuration names no cluster {name!r}",

@@ -8,18 +8,13 @@
         202122232425262728292a2b  b902d57004fd766275 3e7b7aaed5f31ad46ba8583461de60f8
 
 A wrong key shows as padding or tag that does not fit, and once in 256 times with CBC as garbage, so the start of what comes
-out is looked at as well. A function answers None when the key does not open the bytes.
+out is looked at as well. A function answers None when the key does not open the bytes. Ciphers are loaded by those who need
+one: nearly every look at a store decrypts nothing.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from backstay.kube.encryption import salsa
 from backstay.kube.envelope import encoding_of
@@ -74,6 +69,10 @@ def open_cbc(secret: bytes, body: bytes, etcd_key: bytes = b"") -> bytes | None:
     """What aescbc wrote; also the payload of KMS v1 up to 1.24."""
     if len(body) < 2 * _BLOCK or len(body) % _BLOCK:
         return None
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
+    from cryptography.hazmat.primitives.ciphers.modes import CBC
+
     decryptor = Cipher(AES(secret), CBC(body[:_BLOCK])).decryptor()
     padded = decryptor.update(body[_BLOCK:]) + decryptor.finalize()
     size = padded[-1]
@@ -87,6 +86,9 @@ def open_gcm(secret: bytes, body: bytes, etcd_key: bytes) -> bytes | None:
     """What aesgcm wrote; also the payloads of KMS."""
     if len(body) < _NONCE + _BLOCK:
         return None
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         return AESGCM(secret).decrypt(body[:_NONCE], body[_NONCE:], etcd_key)
     except InvalidTag:

@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import struct
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.poly1305 import Poly1305
-
 KEY_SIZE = 32
 NONCE_SIZE = 24
 TAG_SIZE = 16
@@ -42,6 +39,9 @@ _QUARTERS = (
 
 def open_box(key: bytes, box: bytes) -> bytes | None:
     """The plaintext of `box`; None when the key is not its key or the bytes were changed. The key has 32 bytes."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.poly1305 import Poly1305
+
     nonce, tag, ciphertext = box[:NONCE_SIZE], box[NONCE_SIZE : NONCE_SIZE + TAG_SIZE], box[NONCE_SIZE + TAG_SIZE :]
     if len(tag) < TAG_SIZE:
         return None
