@@ -141,6 +141,18 @@ def test_audit_with_the_configuration_of_the_api_server(directory: Path, capsys:
     assert ("kube-unreadable", "secrets") not in found
 
 
+def test_audit_names_objects_that_need_an_older_key_of_the_service(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = kubernetes_cases.case("k1.37.2-kmsv2", directory)
+    kube("audit", case.snapshot, *case.encryption, "-o", "json")
+    found = {each["subject"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    secrets = found["secrets (k8s:enc:kms:v2:testkms)"]
+    assert secrets["code"] == "kube-old-kms-key"
+    assert "'kek-1', the newest is 'kek-2'" in secrets["evidence"]
+    assert "first-secret-0" not in secrets["evidence"]
+
+
 def test_the_remedy_is_a_file_for_root_only_and_steps_without_its_key(
     before: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

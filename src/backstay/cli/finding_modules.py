@@ -45,6 +45,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.jobs.points.verify",
     "backstay.kube.audit.certificates",
     "backstay.kube.audit.encryption",
+    "backstay.kube.audit.kms_keys",
     "backstay.kube.audit.places",
     "backstay.kube.audit.relations",
     "backstay.kube.audit.versions",

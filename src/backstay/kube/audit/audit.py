@@ -8,6 +8,7 @@ from datetime import datetime
 from backstay.findings import Finding
 from backstay.kube.audit.certificates import Certificates
 from backstay.kube.audit.encryption import Encryption
+from backstay.kube.audit.kms_keys import KmsKeys
 from backstay.kube.audit.places import Places
 from backstay.kube.audit.relations import Relations
 from backstay.kube.audit.versions import Versions
@@ -30,6 +31,7 @@ class Audit:
 
     def __init__(self, terms: Terms) -> None:
         self._encryption = Encryption(terms.decryption)
+        self._kms_keys = KmsKeys()
         self._checks = (
             self._encryption,
             Versions(terms.target),
@@ -50,7 +52,9 @@ class Audit:
     def see_past(self, identity: Identity, key: bytes, revision: int, value: bytes) -> None:
         """Look at any stored revision, after all of `see`."""
         self._encryption.see_past(identity, key, revision, value)
+        if self._encryption.is_present(key, revision):
+            self._kms_keys.see_value(identity, revision, value)
 
     def findings(self) -> list[Finding]:
         """Everything that was found, check by check."""
-        return [finding for check in self._checks for finding in check.findings()]
+        return [finding for check in (*self._checks, self._kms_keys) for finding in check.findings()]

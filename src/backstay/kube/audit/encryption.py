@@ -104,9 +104,13 @@ class Encryption:
         """Whether older revisions of a resource are looked at."""
         return resource == _SECRETS or bool(self._writing(resource))
 
+    def is_present(self, key: bytes, revision: int) -> bool:
+        """Whether this is the revision that `see` was given."""
+        return self._newest.get(key) == revision
+
     def see_past(self, identity: Identity, key: bytes, revision: int, value: bytes) -> None:
         """Look at a stored revision; that of `see` is passed over."""
-        if value and not value.startswith(ENCRYPTED_MAGIC) and self._newest.get(key) != revision:
+        if value and not value.startswith(ENCRYPTED_MAGIC) and not self.is_present(key, revision):
             resource = identity.group_resource
             writers = self._writing(resource)
             if resource == _SECRETS or (writers and writers[0] != _IDENTITY):
