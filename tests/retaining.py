@@ -107,7 +107,7 @@ class Maintained(Place):
     def sweep(self, store: BlobStore | None = None, *, only_declared: bool = False) -> Swept:
         """Sweep, as whoever has no identity."""
         key = None if only_declared else self.writer
-        return sweep(self.opened(store, readable=False), key, clock=self.clock)
+        return sweep(self.opened(store, readable=False), key, clock=self.clock, allow_many=True)
 
     def assert_all_restore(self, store: BlobStore | None = None) -> int:
         """Every point that is listed gives back what the cluster held; returns how many there are."""

@@ -98,7 +98,9 @@ def test_merge_and_sweep_leave_what_stays_restorable(desk: Desk) -> None:
     waiting = desk.json("retention", "sweep", desk.place, "--dry-run")["waiting"]
     assert "marked at" in waiting[0]["why"]
     assert desk.json("retention", "sweep", desk.place)["removed"] == 0
-    swept = desk.json("retention", "sweep", desk.place, "--grace", "0")
+    assert desk.run("retention", "sweep", desk.place, "--grace", "0") == 9
+    assert "1 of 4 points" in desk.err
+    swept = desk.json("retention", "sweep", desk.place, "--grace", "0", "--allow-many")
     assert len(swept["points"]) == 1
     assert swept["freed_bytes"] > 0
     assert [each["id"] for each in desk.json("list", desk.place)] == kept

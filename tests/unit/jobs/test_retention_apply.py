@@ -16,6 +16,7 @@ from backstay import errors
 from backstay.errors import BackstayError
 from backstay.jobs.retention.apply import apply, undelete
 from backstay.jobs.retention.plan import Plan, make_plan
+from backstay.jobs.retention.sweep import sweep
 from backstay.policy.retention.guards import Guard
 from backstay.policy.retention.policy import Policy, Rule
 from backstay.repository.catalogue import read_catalogue
@@ -199,3 +200,19 @@ def test_a_hold_that_comes_after_the_mark_keeps_a_point_from_the_sweep(tmp_path:
     assert [each.id for each in place.catalogue().expired] == [first.id]
     undelete(place.repository(), place.catalogue(), [first], "evidence", place.writer, now=place.now)
     assert place.catalogue().points[0].id == first.id
+
+
+def test_a_stolen_agents_key_cannot_let_the_maintainer_delete_what_the_policy_keeps(tmp_path: Path) -> None:
+    place = Dated(EVERY_HOUR, tmp_path)
+    wanted = {each.id for each in place.plan(DAILY, LATER).decision.keep}
+    place.expire(place.catalogue().points)
+    place.pass_time(days=3)
+    with pytest.raises(BackstayError) as raised:
+        sweep(place.repository(), place.writer, clock=place.clock)
+    assert raised.value.kind is errors.RETENTION_REFUSED
+    swept = sweep(place.repository(), place.writer, clock=place.clock, policy=DAILY, cluster="prod")
+    assert swept.points
+    assert {each.id for each in place.catalogue().expired} == wanted
+    assert sweep(place.repository(), place.writer, clock=place.clock, policy=DAILY, cluster="other").points == ()
+    undelete(place.repository(), place.catalogue(), place.catalogue().expired, "stolen", place.writer, now=place.now)
+    assert {each.id for each in place.catalogue().points} == wanted

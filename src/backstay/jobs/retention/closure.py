@@ -11,7 +11,7 @@ the later of the signed time and the storage's; what a revoked writer named stay
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from backstay.blobs.contract import Blob
@@ -53,13 +53,14 @@ class LineageSweep:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What else is known: the store's listings by name, and the ids of points that are held or in use."""
+    """What else is known: the store's listings by name, the ids of points that are held or in use, and why others wait."""
 
     now: datetime
     grace: timedelta
     stored: Mapping[str, Blob]
     held: Collection[str]
     pinned: Collection[str]
+    doubted: Mapping[str, str] = field(default_factory=dict)
 
     def age(self, manifest: Manifest) -> timedelta:
         """How old a manifest is at least; nothing for one that is not listed."""
@@ -115,6 +116,8 @@ def _why_it_waits(point: Manifest, mark: Manifest, around: Circumstances) -> str
         return "held"
     if point.id in around.pinned:
         return "in use"
+    if point.id in around.doubted:
+        return around.doubted[point.id]
     if around.age(mark) < around.grace:
         return f"marked at {mark.time:%Y-%m-%d %H:%M}"
     return ""

@@ -5,13 +5,17 @@
     3  look for pins once more; delete in batches, the lease checked before each; then manifests below the floor
     4  documents that speak of nothing any more, key slots of epochs that nothing needs (`leftovers`)
 
+Marks are not believed blindly: an agent's key, which anybody who takes its host has, can mark everything, and must not be able to
+let the maintainer delete everything. So a sweep that knows the policy takes only what the policy does not want either, and one
+that does not know it refuses to take more than a fifth of all points.
+
 Killed anywhere, it has deleted nothing that a point needs, and the next sweep goes on: what was said and is still there goes
 first. What the storage keeps under lock stays, is counted, and is no error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,9 +25,14 @@ from backstay.crypto.signing import SigningKey
 from backstay.jobs.retention.apply import commit_change, require_writer
 from backstay.jobs.retention.closure import FOREIGN_AGE, GRACE, Circumstances, LineageSweep, plan_lineage
 from backstay.jobs.retention.leftovers import find_leftovers
+from backstay.policy.retention.decide import decide
+from backstay.policy.retention.guards import LARGEST_SHARE
+from backstay.policy.retention.points import Point
+from backstay.policy.retention.policy import Policy
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue, read_catalogue
 from backstay.repository.changes import Sweep
+from backstay.repository.manifest import Manifest
 from backstay.repository.repository import Repository
 from backstay.repository.retention.holds import read_holds
 from backstay.repository.retention.lease import Lease, maintaining
@@ -42,6 +51,8 @@ class SweepPlan:
     lineages: tuple[LineageSweep, ...]
     orphans: tuple[str, ...]
     leftovers: tuple[str, ...]
+    points: int
+    """How many points there are, marked ones too."""
 
     @property
     def freed_bytes(self) -> int:
@@ -61,15 +72,24 @@ class Swept:
     """How many old manifests were removed; they are among the `removed`."""
 
 
-def plan_sweep(repository: Repository, *, now: datetime, grace: timedelta = GRACE) -> SweepPlan:
+def plan_sweep(
+    repository: Repository,
+    *,
+    now: datetime,
+    grace: timedelta = GRACE,
+    policy: Policy | None = None,
+    cluster: str = "",
+) -> SweepPlan:
     """What `sweep` would do. Raises the damage of the catalogue: who does not see everything must not say what can go."""
     catalogue = read_catalogue(repository).require_sound()
-    around = _circumstances(repository, now, grace)
+    doubted = {} if policy is None else _doubted(catalogue, policy, cluster, now)
+    around = _circumstances(repository, now, grace, doubted)
     lineages = tuple(plan_lineage(each, around) for each in catalogue.lineages if each.last)
     return SweepPlan(
         lineages,
         tuple(_orphans(catalogue, around)),
         find_leftovers(repository, catalogue, lineages, around.stored, now),
+        len(catalogue.points) + len(catalogue.expired),
     )
 
 
@@ -80,9 +100,14 @@ def sweep(
     clock: Clock,
     grace: timedelta = GRACE,
     progress: Progress | None = None,
+    policy: Policy | None = None,
+    cluster: str = "",
+    allow_many: bool = False,
 ) -> Swept:
     """Delete what was marked `grace` ago and what nothing names. No identity is needed.
 
+    With a `policy` only points of `cluster` (empty for all) go, and of them only what the policy would drop too. Without one
+    more than a fifth of all points is refused with `RETENTION_REFUSED`, unless that is allowed.
     Without a `key` nothing is decided here: only what earlier sweeps said is deleted, as fits a copy. Raises `LEASE_HELD`,
     `LEASE_LOST`, `SIGNING_KEY_INVALID`, `RETENTION_CHANGED`, and the damage of the catalogue.
     """
@@ -91,9 +116,11 @@ def sweep(
     watch = progress if progress is not None else SilentProgress()
     with maintaining(repository.store, clock) as lease:
         for attempt in range(1, _ATTEMPTS + 1):
-            plan = plan_sweep(repository, now=clock.now(), grace=grace)
+            plan = plan_sweep(repository, now=clock.now(), grace=grace, policy=policy, cluster=cluster)
             if key is None:
                 break
+            if policy is None and not allow_many:
+                _refuse_many(repository, plan)
             try:
                 _commit(repository, plan, key, lease, clock)
                 break
@@ -175,11 +202,40 @@ class _Deleting:
             self._done = replace(self._done, removed=self._done.removed + 1, freed_bytes=self._done.freed_bytes + size)
 
 
-def _circumstances(repository: Repository, now: datetime, grace: timedelta) -> Circumstances:
+def _doubted(catalogue: Catalogue, policy: Policy, cluster: str, now: datetime) -> dict[str, str]:
+    """Marked points that are not to go, and why: the policy, asked about all that is there, wants them."""
+    every = sorted((*catalogue.points, *catalogue.expired), key=lambda each: (each.lineage, each.sequence))
+    wanted = decide([_point(each) for each in every if cluster in ("", each.cluster)], now, policy).reasons
+    return {
+        each.id: f"the policy keeps it: {wanted[each.id][0]}" if each.id in wanted else "it is of another cluster"
+        for each in catalogue.expired
+        if wanted.get(each.id, ("",))
+    }
+
+
+def _point(manifest: Manifest) -> Point:
+    parent = "" if manifest.parent is None else manifest.parent.lineage
+    return Point(manifest.lineage, manifest.sequence, manifest.cluster, manifest.time, parent=parent)
+
+
+def _refuse_many(repository: Repository, plan: SweepPlan) -> None:
+    going = sum(len(each.going) for each in plan.lineages)
+    if going > LARGEST_SHARE * plan.points:
+        raise errors.RETENTION_REFUSED.error(
+            f"{going} of {plan.points} points would be gone for good",
+            where=repository.store.location,
+            why="more than a fifth at once",
+            next_step="look at `backstay list --expired`; say --allow-many if it is right",
+        )
+
+
+def _circumstances(
+    repository: Repository, now: datetime, grace: timedelta, doubted: Mapping[str, str]
+) -> Circumstances:
     store = repository.store
     held = {point for hold in read_holds(repository) if hold.is_active(now) for point in hold.points}
     stored = {blob.name: blob for prefix in (names.RUNS, names.MANIFESTS, names.KEYS) for blob in store.list(prefix)}
-    return Circumstances(now, grace, stored, held, pinned_points(store, now))
+    return Circumstances(now, grace, stored, held, pinned_points(store, now), doubted)
 
 
 def _orphans(catalogue: Catalogue, around: Circumstances) -> Iterator[str]:

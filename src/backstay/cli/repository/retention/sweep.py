@@ -28,12 +28,14 @@ from backstay.values import size_text
 @reporting_options
 @dry_run_option
 @click.option("--grace", default="24h", show_default=True, metavar="PERIOD", help="How long points stay marked.")
+@switch_option("--allow-many", help="Let more than a fifth of all points go at once.")
 @switch_option("--only-declared", help="Delete only what earlier sweeps said: for a copy of a repository.")
 @click.argument("repository", metavar="REPO")
 def command(
     *,
     repository: str,
     grace: str,
+    allow_many: bool,
     only_declared: bool,
     dry_run: bool,
     access: Access,
@@ -43,8 +45,9 @@ def command(
     """Delete from REPO what nobody needs: points whose grace is over, runs that were merged, leftovers of interrupted backups.
 
     What goes is said in a signed commit first. What a point that stays, a hold, or a running restore needs is never touched;
-    what the storage keeps under lock stays, and is counted. No identity is needed. Exits with 11 while somebody else
-    maintains the repository.
+    what the storage keeps under lock stays, and is counted. No identity is needed. Exits with 9 where more than a
+    fifth of all points would go at once, for marks may be those of somebody who has stolen an agent's key; with 11 while somebody
+    else maintains the repository.
     """
     length = parse_period(grace, "--grace")
     clock, progress = SystemClock(), reporting.watch()
@@ -55,7 +58,7 @@ def command(
                 show(_plan_data(plan), output, lambda: _plan_text(plan))
                 return
             key = None if only_declared else state_of(access, opened).signing_key()
-            swept = sweep(opened, key, clock=clock, grace=length, progress=progress)
+            swept = sweep(opened, key, clock=clock, grace=length, progress=progress, allow_many=allow_many)
     finally:
         progress.finish()
     show(_data(swept), output, lambda: _text(swept))
