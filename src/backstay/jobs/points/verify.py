@@ -13,6 +13,7 @@ own failures are raised, because they say nothing about the backup.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -31,6 +32,7 @@ from backstay.repository.catalogue import Catalogue
 from backstay.repository.manifest import Manifest, RunReference, SlotReference
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Entropy, Repository
+from backstay.repository.retention.pins import pinned
 from backstay.snapshot.verify import Level
 from backstay.telemetry import Progress
 
@@ -134,8 +136,9 @@ def verify(
     drill: Drill | None = None,
     clock: Clock | None = None,
 ) -> RepositoryVerification:
-    """Verify `points` up to `level`, and drill those that come through where `drill` is given; `clock` measures each.
+    """Verify `points` up to `level`, and drill those that come through where `drill` is given.
 
+    With a `clock` each is measured, and pinned while it is rebuilt; one that was swept since it was chosen is left out.
     Raises the storage's own errors.
     """
     listed = {blob.name: blob.size for prefix in (names.RUNS, names.KEYS) for blob in repository.store.list(prefix)}
@@ -147,12 +150,20 @@ def verify(
         found.append(OBJECTS_UNUSED.at("repository", f"{len(unused)} objects, {total} bytes"))
     verified = []
     for each in points:
-        began = clock.monotonic() if clock is not None else 0.0
-        outcome = verifier.verify(each, level)
-        if drill is not None:
-            outcome = _drilled(repository, outcome, drill)
-        seconds = clock.monotonic() - began if clock is not None else None
-        verified.append(replace(outcome, seconds=seconds))
+        with contextlib.ExitStack() as pins:
+            if clock is not None and level >= Level.REBUILT:
+                try:
+                    pins.enter_context(pinned(repository, each, clock=clock, entropy=entropy))
+                except errors.BackstayError as problem:
+                    if problem.kind is not errors.POINT_NOT_FOUND:
+                        raise
+                    continue
+            began = clock.monotonic() if clock is not None else 0.0
+            outcome = verifier.verify(each, level)
+            if drill is not None:
+                outcome = _drilled(repository, outcome, drill)
+            seconds = clock.monotonic() - began if clock is not None else None
+            verified.append(replace(outcome, seconds=seconds))
     return RepositoryVerification(tuple(verified), tuple(found))
 
 
