@@ -90,7 +90,7 @@ def test_merge_and_sweep_leave_what_stays_restorable(desk: Desk) -> None:
     plan = desk.json("retention", "plan", desk.place, *wish)
     kept = [each["id"] for each in plan["points"] if each["keep"]]
     desk.json("retention", "apply", desk.place, *wish, "--plan", plan["hash"])
-    assert desk.run("retention", "merge", desk.place) == 7
+    assert desk.run("retention", "merge", desk.place, "--state-dir", desk.directory / "other") == 7
     assert desk.json("retention", "merge", desk.place, "--dry-run")["rows"] == 1
     merged = desk.json("retention", "merge", desk.place, "-i", desk.key)
     assert (merged["rows"], merged["replaced"]) == (1, 2)

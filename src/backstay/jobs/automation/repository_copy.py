@@ -157,6 +157,7 @@ class OpenRepositoryCopy:
         merged = merge(
             self._repository, key, cluster=self._copy.cluster, clock=tools.clock,
             entropy=tools.entropy, spill=tools.spill, progress=tools.progress,
+            epoch=self._state.epoch(self._repository, now, tools.entropy),
         )  # fmt: skip
         swept = sweep(
             self._repository, self._copy.retention, key,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backstay import errors
 from backstay.clock import Clock
+from backstay.crypto.sealing import EpochKey
 from backstay.crypto.signing import SigningKey
 from backstay.findings import Finding, Severity, declare
 from backstay.jobs.retention import merge as merging
@@ -105,11 +106,19 @@ def merge(
     entropy: Entropy,
     spill: Path,
     progress: Progress,
+    epoch: EpochKey | None = None,
 ) -> Done:
     """Replace links between kept points by merged runs."""
     try:
         merged = merging.merge(
-            repository, key, clock=clock, entropy=entropy, spill=spill, progress=progress, cluster=cluster
+            repository,
+            key,
+            clock=clock,
+            entropy=entropy,
+            spill=spill,
+            progress=progress,
+            cluster=cluster,
+            epoch=epoch,
         )
     except errors.BackstayError as problem:
         if problem.kind not in _BUSY:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backstay.clock import Clock
-from backstay.crypto.sealing import ObjectClass
+from backstay.crypto.sealing import EpochKey, ObjectClass
 from backstay.crypto.signing import SigningKey
 from backstay.jobs.retention.apply import commit_change, require_writer
 from backstay.policy.retention.thinning import merges
@@ -90,8 +90,9 @@ def merge(
     spill: Path,
     progress: Progress,
     cluster: str = "",
+    epoch: EpochKey | None = None,
 ) -> Merged:
-    """Merge every row, all of a lineage in one commit.
+    """Merge every row, all of a lineage in one commit. What is written is sealed with `epoch`, or with a new key.
 
     Raises `LEASE_HELD`, `LEASE_LOST`, `RETENTION_CHANGED`, `KEY_UNAVAILABLE`, `SIGNING_KEY_INVALID`, what reading raises, and
     the damage of the catalogue.
@@ -109,7 +110,7 @@ def merge(
         plan = plan_merge(catalogue.lineages, cluster, largest)
         progress.begin("merging", sum(run.size for run in plan.runs))
         writer = RowWriter(
-            new_epoch(clock.now(), entropy) if repository.is_sealed else None, clock.now(), entropy, spill
+            (epoch or new_epoch(clock.now(), entropy)) if repository.is_sealed else None, clock.now(), entropy, spill
         )
         if writer.epoch is not None:
             repository.hold_key(writer.epoch)

@@ -57,10 +57,12 @@ def command(
                     sum(run.size for run in plan.runs),
                 )
             else:
+                clock, state = SystemClock(), state_of(access, opened)
                 done = merge(
                     opened,
-                    state_of(access, opened).signing_key(),
-                    clock=SystemClock(),
+                    state.signing_key(),
+                    clock=clock,
+                    epoch=state.epoch(opened, clock.now(), os.urandom),
                     entropy=os.urandom,
                     spill=Path(access.environment.get("TMPDIR") or tempfile.gettempdir()),
                     progress=progress,
