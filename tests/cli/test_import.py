@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyrage
 import pytest
 from backports import zstd
 
+from tests import peers
 from tests.backing_up import CANARY, Cluster
 from tests.cli.test_repository import Desk
 
@@ -166,6 +168,8 @@ def test_an_import_that_was_interrupted_goes_on(desk: Desk, folder: Folder) -> N
 
 
 def test_gpg_opens_what_its_keyring_has(desk: Desk, folder: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
+    if shutil.which("gpg") is None:
+        pytest.skip(f"{peers.NOT_FOUND}gpg: it is not on the PATH")
     home = tmp_path_factory.mktemp("g")
     home.chmod(0o700)
     environment = {"GNUPGHOME": str(home), "PATH": os.environ["PATH"]}
