@@ -70,9 +70,9 @@ def test_a_point_of_something_that_is_no_repository_is_refused(desk: Desk) -> No
 
 
 def test_a_remote_repository_is_read_once_and_kept_encrypted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backstay import blobs
     from backstay.blobs.local import LocalStore
     from backstay.blobs.metered import MeteredStore
-    from backstay import blobs
     from backstay.clock import SystemClock
 
     metered = MeteredStore(LocalStore(desk.place), SystemClock())
