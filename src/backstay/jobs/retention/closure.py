@@ -89,14 +89,9 @@ def plan_lineage(lineage: Lineage, around: Circumstances) -> LineageSweep:
     wanted = {each.sequence for each in staying} | {row.sequence for row in standing.rows if row.run.name in needed}
     before = floor_of(lineage.manifests)
     floor, is_new = _raised(before, min(wanted, default=lineage.last), by_number, around)
-    below = [
-        name
-        for name in sorted(around.stored)
-        if (place := names.manifest_place(name)) is not None
-        and place[0] == lineage.id
-        and floor is not None
-        and place[1] < floor.sequence
-    ]
+    above = 0 if floor is None else floor.sequence
+    numbers = ((name, names.manifest_place(name)) for name in around.stored if name.startswith(_manifests(lineage)))
+    below = sorted(name for name, place in numbers if place is not None and place[1] < above)
     return LineageSweep(
         lineage.id,
         next((each.cluster for each in reversed(lineage.manifests)), ""),
@@ -109,6 +104,10 @@ def plan_lineage(lineage: Lineage, around: Circumstances) -> LineageSweep:
         tuple(below),
         tuple((point.id, why) for point, why in waiting),
     )
+
+
+def _manifests(lineage: Lineage) -> str:
+    return f"{names.MANIFESTS}{lineage.id}/"
 
 
 def _why_it_waits(point: Manifest, mark: Manifest, around: Circumstances) -> str:
