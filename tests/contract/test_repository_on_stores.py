@@ -27,6 +27,7 @@ from tests import peers
 from tests.backing_up import Place, small_history
 from tests.blob_servers import AzureServer, S3Server, SftpServer
 from tests.google_stand_in import GoogleStandIn
+from tests.retaining import Maintained
 
 
 @contextmanager
@@ -107,6 +108,26 @@ def test_points_go_into_any_store_and_come_back(opened: Callable[[Path], object]
             copy_repository(source, Interrupted(store, puts=7), progress=SilentProgress())
         copy_repository(source, store, progress=SilentProgress())
         assert [place.elements(point) for point in place.catalogue().points] == wanted
+
+
+@pytest.mark.parametrize("opened", [memory, local, wrapped, s3, azure, gcs, sftp], ids=lambda opened: opened.__name__)
+def test_points_are_marked_merged_and_swept_in_any_store(opened: Callable[[Path], object], tmp_path: Path) -> None:
+    with opened(tmp_path) as store:  # type: ignore[attr-defined]
+        place, cluster = Maintained(store=store, spill=tmp_path), small_history()
+        place.now = place.clock.time = SystemClock().now()
+        for number in range(5):
+            cluster.put(b"/registry/pods/%d" % number, random.Random(number).randbytes(10_000))
+            place.back_up(cluster)
+        points = place.catalogue().points
+        place.expire([points[1], points[2]])
+        assert place.merge().rows == 1
+        assert place.sweep().removed == 0
+        place.pass_time(days=2)
+        swept = place.sweep()
+        assert swept.points == (points[1].id, points[2].id)
+        assert swept.removed >= 5
+        assert place.run_names() == {run.name for point in place.catalogue().points for run in point.runs}
+        assert place.assert_all_restore() == 3
 
 
 class Interrupted(MeteredStore):

@@ -14,7 +14,7 @@ from tests.backing_up import Cluster
 from tests.model.test_repository_histories import step
 from tests.retaining import Maintained
 
-HISTORIES = 20
+HISTORIES = 15
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
