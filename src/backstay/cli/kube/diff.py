@@ -116,8 +116,8 @@ def _both(
     first: int | None, last: int | None,
 ) -> Iterator[tuple[Objects, Objects]]:  # fmt: skip
     if first is None and last is None:
-        with kube.open(words[0], reporting, at=at_a) as before, kube.open(words[1], reporting, at=at_b) as after:
-            yield before, after
+        with kube.both(words[0], words[1], reporting, at_first=at_a, at_second=at_b) as states:
+            yield states
         return
     with kube.open(words[0], reporting, at=at_a) as objects:
         newest = objects.revision

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from backstay.cli.options import dry_run_option, reporting_options
 from backstay.cli.reporting import Reporting
 
 if TYPE_CHECKING:
+    from backstay.sources.objects import Objects
     from backstay.sources.objects.export import Export, Ready
 
 _STREAM = "-"
@@ -68,10 +69,7 @@ def command(
     """
     from backstay.sources.objects.export import Export
 
-    with (
-        kube.open(source, reporting) as objects,
-        kube.open(missing_in, reporting, at="") if missing_in else nullcontext() as target,
-    ):
+    with _opened(source, missing_in, kube, reporting) as (objects, target):
         export = Export(
             objects,
             resources=[objects.find(each) for each in types],
@@ -90,6 +88,18 @@ def command(
             reporting.note(f"{count} objects written to `{output}`: kubectl apply -R -f {output}", count=count)
     for why, number in export.left.most_common():
         reporting.note(f"left out {number}: {why}", count=number, reason=why.name.lower())
+
+
+@contextmanager
+def _opened(
+    source: str, missing_in: str | None, kube: KubeSettings, reporting: Reporting
+) -> Iterator[tuple[Objects, Objects | None]]:
+    if missing_in is not None:
+        with kube.both(source, missing_in, reporting) as both:
+            yield both
+        return
+    with kube.open(source, reporting) as objects:
+        yield objects, None
 
 
 def _plan(export: Export) -> None:

@@ -61,7 +61,7 @@ def command(
     counts: Counter[Change] = Counter()
     colours = wants_colours()
     plain = []
-    with kube.open(first, reporting) as before, kube.open(last, reporting, at="") as after:
+    with kube.both(first, last, reporting) as (before, after):
         answer = lost(before, after, resources=[before.find(each) for each in types], namespace=namespace)
         for change in answer.changes:
             counts[change.change] += 1

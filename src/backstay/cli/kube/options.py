@@ -3,6 +3,7 @@
     @kube_options                                          -> kube: KubeSettings
     with kube.open(source, reporting) as objects:          an `Objects`, closed at the end of the block
     with kube.open(other, reporting, at="...") as second:  another one; `at` instead of what --at said
+    with kube.both(first, second, reporting) as (a, b):    two, of which only repositories get --at and --cluster
 
 SOURCE is a snapshot file, a data directory, `live`, or a repository (also `REPO@POINT`). Of a repository --at says the point;
 of everything else it is a revision.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,34 @@ class KubeSettings:
         settings = Settings(Revision(revision), self.decryption(), release, self.prefixes)
         with self.sources.open(source, reporting, at=wanted) as opened, open_objects(opened, settings) as objects:
             yield objects
+
+    @contextmanager
+    def both(
+        self,
+        first: str,
+        second: str,
+        reporting: Reporting,
+        *,
+        at_first: str | None = None,
+        at_second: str | None = None,
+    ) -> Iterator[tuple[Objects, Objects]]:
+        """The objects of two sources. Raises as `open` does.
+
+        What --cluster and --at say is meant for the repository among them; of two, --cluster is for both and --at for the
+        first. Only where neither is a repository they are refused as usual. `at_first`, `at_second` go before --at.
+        """
+        access = self.sources.access
+        is_first, is_second = (find_repository(each, access) is not None for each in (first, second))
+        plain = replace(self, sources=replace(self.sources, at="", cluster=""))
+        left = plain if is_second and not is_first else self
+        right = replace(plain if is_first and not is_second else self, revision=0)
+        if at_second is None and (is_first or not is_second):
+            at_second = ""
+        with (
+            left.open(first, reporting, at=at_first) as before,
+            right.open(second, reporting, at=at_second) as after,
+        ):
+            yield before, after
 
     def decryption(self) -> Decryption | None:
         """The providers of --encryption-config, None where it was not given. Raises `ENCRYPTION_CONFIG_INVALID`."""
