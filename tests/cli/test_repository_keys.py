@@ -150,4 +150,3 @@ def test_a_writer_is_revoked_from_a_point_on_and_admitted_anew(desk: Desk) -> No
     again = desk.back_up(grown(cluster))
     assert [each["id"] for each in desk.json("list", desk.place)] == [points[0], again["id"]]
     assert desk.run("verify", desk.place, "--all", "--level", "rebuilt", "-i", desk.key) == 0
-
