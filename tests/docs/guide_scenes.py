@@ -20,6 +20,7 @@ from backstay.testing import Etcd
 from tests import golden, peers
 from tests.docs.course_scenes import course, course_served
 from tests.docs.guide_runner import SERVED
+from tests.docs.key_scenes import key_holders
 from tests.docs.retention_scenes import two_a_day, two_a_day_marked
 from tests.docs.shop_scenes import shop_backups, shop_folder
 from tests.evenings import damage_pages, fill_disk, free_space, small_disk
@@ -238,6 +239,7 @@ SCENES: Mapping[str, Scene] = {
     "two-a-day": two_a_day,
     "two-a-day-marked": two_a_day_marked,
     "shop-backups": shop_backups,
+    "key-holders": key_holders,
     "shop-folder": shop_folder,
 }
 

@@ -196,7 +196,7 @@ def reporting_parameters(*, hidden: bool = False) -> list[click.Parameter]:
     add = functools.partial(collecting, section=OUTPUT, hidden=hidden)
     logs, modes = [each.value for each in LogFormat], [each.value for each in ProgressMode]
     return [
-        add(["--quiet", "-q"], "quiet", kind=SwitchOption, help="Say nothing but errors."),
+        add(["--quiet", "-q"], "quiet", kind=SwitchOption, help="No progress and no notes: results and errors only."),
         add(["--log-format"], "log_format", type=click.Choice(logs), help="How messages on stderr are written."),
         add(["--progress"], "progress", type=click.Choice(modes), help="When to draw progress on stderr."),
     ]
