@@ -122,7 +122,9 @@ def test_ten_backups_an_outage_in_the_middle_of_one_retention_a_copy_and_a_resto
     hand.storage.proxy.behave(PASS)
     if hand.run("retention", "apply", hand.place, *wish, "--plan", planned["hash"]) != 0:
         assert "retention-changed" in hand.err  # the cut came behind the mark
-    assert hand.json("retention", "sweep", hand.place, "--grace", "0")["removed"] > 0
+    # Most of the points at once: what a thief of an agent's key would mark, so it has to be asked for.
+    assert hand.run("retention", "sweep", hand.place, "--grace", "0") == 9
+    assert hand.json("retention", "sweep", hand.place, "--grace", "0", "--allow-many")["removed"] > 0
     stay = [each["id"] for each in planned["points"] if each["keep"]]
     assert [each["id"] for each in hand.json("list", hand.place)] == stay
     assert 1 < len(stay) < 10
