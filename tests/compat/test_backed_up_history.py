@@ -38,7 +38,9 @@ class Answers:
     """What a server says: all keys at each revision it holds, HashKV at the newest, its leases and who may do what."""
 
     ranges: Mapping[int, tuple[KeyValue, ...]]
-    hash_kv: int
+    hash_kv: int | None
+    """None where the newest revision is the compacted one: 3.4 does not answer, later releases give the hash that the compaction
+    computed, which is of the compact revision before."""
     leases: Mapping[int, int]
     users: Mapping[str, tuple[str, ...]]
     roles: Mapping[str, tuple[object, ...]]
@@ -51,7 +53,7 @@ def ask(client: Client, oldest: int, newest: int) -> Answers:
             revision: tuple(client.kv.range(b"\0", range_end=b"\0", revision=Revision(revision)).items)
             for revision in range(oldest, newest + 1)
         },
-        client.maintenance.hash_kv(Revision(newest)).hash,
+        client.maintenance.hash_kv(Revision(newest)).hash if newest > oldest else None,
         {lease: client.lease.time_to_live(lease).granted_ttl_seconds for lease in sorted(client.lease.leases())},
         {user: client.auth.user_roles(user) for user in sorted(client.auth.users())},
         {role: client.auth.role_permissions(role) for role in sorted(client.auth.roles())},
@@ -157,7 +159,7 @@ def play(
             saved = place / f"saved-{number}.db"
             assert run([*options, "snapshot", "save", str(saved), "--quiet"], {}) == 0
             answers = ask(client, life.compacted, made["revision"])
-            assert made["hash_kv"] == answers.hash_kv
+            assert answers.hash_kv in (None, made["hash_kv"])
             if number == alarmed:
                 client.maintenance.deactivate_alarm(status.header.member_id, AlarmType.NOSPACE)
         points.append((made["id"], saved, answers))
