@@ -167,12 +167,12 @@ def points(chosen: argparse.Namespace, directory: Path, results: Results) -> Non
     )
     results.say("| kept | GB | goal |\n|---|---:|---|")
     for what, size_gb, goal in (
-        ("every point with its history, which is what a rule `15m for 90d` does", total.every, GOALS["unmerged"]),
         (
-            "the same, if histories of more than seven days were let go (not built)",
-            total.young_histories,
+            "every point, histories for seven days, which is what a rule `15m for 90d` does",
+            total.kept,
             GOALS["unmerged"],
         ),
+        ("the same with every history (`--all-within 90d`)", total.with_history, None),
         (f"after seven days one point of {MERGED}, its states merged", total.thinned, GOALS["merged"]),
         ("restic, every point", (restic_bytes[1] * whole + POINTS * theirs) / 1000, None),
         ("plain files", POINTS * size * whole / 1000, None),
@@ -187,18 +187,18 @@ def points(chosen: argparse.Namespace, directory: Path, results: Results) -> Non
 
 
 class Extrapolated(NamedTuple):
-    """GB of `POINTS` points."""
+    """GB of `POINTS` points: all of them, all with their history, and thinned."""
 
-    every: float
-    young_histories: float
+    kept: float
+    with_history: float
     thinned: float
 
 
 def extrapolated(base: float, state: float, history: float, merged: float) -> Extrapolated:
     """From MB of one point: states + bases + histories.
 
-    A base is made whenever the states since the last are `RATIO` times its size, but at least one a day. Thinned: of the points
-    older than seven days one of `MERGED` stays, with its own history and one run for the states between.
+    A base is made whenever the states since the last are `RATIO` times its size, but at least one a day. Points of the last seven
+    days have their history. Thinned: of the points older than that one of `MERGED` stays, with one run for the states between.
     """
 
     def bases(each: float) -> float:
@@ -206,8 +206,8 @@ def extrapolated(base: float, state: float, history: float, merged: float) -> Ex
 
     old = POINTS - YOUNG_POINTS
     states = POINTS * state + bases(state)
-    thinned = YOUNG_POINTS * (state + history) + old * merged + old / MERGED * history + bases(merged)
-    return Extrapolated((states + POINTS * history) / 1000, (states + YOUNG_POINTS * history) / 1000, thinned / 1000)
+    thinned = YOUNG_POINTS * (state + history) + old * merged + bases(merged)
+    return Extrapolated((states + YOUNG_POINTS * history) / 1000, (states + POINTS * history) / 1000, thinned / 1000)
 
 
 def chain(chosen: argparse.Namespace, directory: Path, results: Results) -> None:

@@ -25,7 +25,7 @@ from backstay.jobs.automation.metrics import Sample, samples
 from backstay.jobs.automation.promised import Promised, promised
 from backstay.policy.copies import CopyPlace
 from backstay.policy.retention.decide import Kept, decide, only_oldest
-from backstay.policy.retention.guards import LARGEST_SHARE, Guard, guards_of
+from backstay.policy.retention.guards import LARGEST_SHARE, Guard, Reach, guards_of
 from backstay.policy.retention.points import Point
 from backstay.policy.tiers import Tier
 from backstay.policy.verification import Checked, due, oldest
@@ -206,7 +206,8 @@ class SimulatedCopy:
             for each in self.points
         ]
         decision = decide(points, now, policy, Kept())
-        guards = guards_of(decision, now, window=policy.window, promised=None, verified_enough=rank("intact"))
+        promise = Reach(policy.window, policy.all_within)
+        guards = guards_of(decision, now, promise=promise, before=None, verified_enough=rank("intact"))
         if set(guards) - {Guard.MANY_POINTS}:
             self.refused += 1
             return 0

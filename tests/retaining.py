@@ -1,6 +1,7 @@
 """A repository that is maintained, with a clock that is set: for tests of marks, merges and sweeps.
 
-    kept = Maintained(); kept.back_up(cluster); kept.expire(points); kept.pass_time(hours=25); kept.merge(); kept.sweep()
+    kept = Maintained(); kept.back_up(cluster); kept.expire(points); kept.fade(points); kept.pass_time(hours=25); kept.merge()
+    kept.sweep()
 
 Every point is remembered with what the cluster held; `assert_all_restore` compares each that is listed.
 """
@@ -19,7 +20,7 @@ from backstay.jobs.retention.apply import Applied, commit_change, undelete
 from backstay.jobs.retention.merge import Merged, merge
 from backstay.jobs.retention.sweep import Swept, sweep
 from backstay.repository.catalogue import read_catalogue
-from backstay.repository.changes import Expiry
+from backstay.repository.changes import Expiry, Fade
 from backstay.repository.manifest import Manifest
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Repository, open_repository
@@ -52,11 +53,15 @@ class Maintained(Place):
             store if store is not None else MemoryStore(self.clock), seed=seed, plaintext=plaintext, spill=spill
         )
         self.held: dict[str, tuple[list[Element], dict[bytes, bytes]]] = {}
+        self.states: dict[str, list[Element]] = {}
 
     def back_up(self, cluster: Cluster, *, rule: BaseRule | None = None) -> CommittedPoint:
         self.clock.time = self.now
         point = super().back_up(cluster, rule=rule)
         self.held[point.manifest.id] = (normalised(cluster), cluster.live())
+        compacted = cluster.copy()
+        compacted.compact(compacted.revision)
+        self.states[point.manifest.id] = list(compacted.elements())
         return point
 
     def pass_time(self, **parts: float) -> None:
@@ -70,6 +75,13 @@ class Maintained(Place):
 
     def expire(self, points: Sequence[Manifest], store: BlobStore | None = None) -> list[Manifest]:
         """Mark points, whatever a policy says."""
+        return self._change(Expiry, points, store)
+
+    def fade(self, points: Sequence[Manifest], store: BlobStore | None = None) -> list[Manifest]:
+        """Let the history of points go, whatever a policy says."""
+        return self._change(Fade, points, store)
+
+    def _change(self, kind: type[Expiry | Fade], points: Sequence[Manifest], store: BlobStore | None) -> list[Manifest]:
         repository = self.opened(store, readable=False)
         done = []
         for lineage in read_catalogue(repository).lineages:
@@ -78,7 +90,7 @@ class Maintained(Place):
                 done.append(
                     commit_change(
                         repository,
-                        Expiry(own, "", "test", 3600),
+                        kind(own, "", "test", 3600),
                         self.writer,
                         lineage=lineage.id,
                         cluster="prod",
@@ -115,6 +127,8 @@ class Maintained(Place):
         points = read_catalogue(repository).require_sound().points
         for point in points:
             elements, live = self.held[point.id]
+            if point.is_state_only:
+                elements = self.states[point.id]
             reader = PointReader(repository, point)
             assert sorted(record.element for record in reader.everything()) == elements, point.id
             found = {record.key: record.value for record in reader.state() if not record.tombstone}

@@ -2,8 +2,7 @@
 
     python standalone_reader.py DIRECTORY OUTPUT.db [--identity FILE] [--at latest|LINEAGE-SEQUENCE]
 
-DIRECTORY is a local copy of the repository. Needs `pip install cryptography backports.zstd` (the latter before Python 3.14);
-holds one snapshot in memory, compared with what the backup promises. Understood by docs/formats/repository.md alone.
+DIRECTORY is a local copy. `pip install cryptography backports.zstd`. Understood by docs/formats/repository.md alone.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
-import hmac
 import importlib
 import json
 import re
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 zstd: Any = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
-BRANCH, LEAF = 1, 2
-CLASSES = ("base", "state", "history", "log", "entries", "merged", "manifest", "companions")
+BRANCH, LEAF, CLASSES = 1, 2, ("base", "state", "history", "log", "entries", "merged", "manifest", "companions")
+Fields = dict[str, Any]
 Row = tuple[bytes, int, int, bool, bytes]  # key, main, sub, is it a tombstone, value
 
 
@@ -53,19 +52,15 @@ def read_identity(text: str) -> X25519PrivateKey:
 
 def open_slot(slot: bytes, identity: X25519PrivateKey) -> bytes | None:
     """What is in an age file (age-encryption.org/v1) for this identity; None when it is for somebody else."""
-    head, _, rest = slot.partition(b"\n---")
-    mac, _, payload = rest.partition(b"\n")
+    head, payload = re.split(rb"\n---.*\n", slot, maxsplit=1)
     for stanza in re.finditer(rb"\n-> X25519 (\S+)\n(\S+)", head):
         share, body = (base64.b64decode(part + b"==") for part in stanza.groups())
         shared = identity.exchange(X25519PublicKey.from_public_bytes(share))
         wrap = derive(shared, share + identity.public_key().public_bytes_raw(), b"age-encryption.org/v1/X25519")
-        try:
+        with suppress(Exception):  # it is for somebody else
             key = ChaCha20Poly1305(wrap).decrypt(bytes(12), body, None)
-        except Exception:  # for somebody else
-            continue
-        computed = hmac.digest(derive(key, b"", b"header"), head + b"\n---", "sha256")
-        require(computed == base64.b64decode(mac.strip() + b"=="), "a key slot was changed")
-        return ChaCha20Poly1305(derive(key, payload[:16], b"payload")).decrypt(bytes(11) + b"\1", payload[16:], None)
+            secret = derive(key, payload[:16], b"payload")
+            return ChaCha20Poly1305(secret).decrypt(bytes(11) + b"\1", payload[16:], None)
     return None
 
 
@@ -81,7 +76,7 @@ class Repository:
         self.id: str = self.description["repository"]
         self.writers = {each["key"]: each["revoked"] for each in trust["writers"]}
 
-    def document(self, path: Path) -> tuple[dict[str, Any], str]:
+    def document(self, path: Path) -> tuple[Fields, str]:
         """The fields of a signed document, and who signed it."""
         body, signed = path.read_bytes().splitlines()
         key, signature = (json.loads(signed)[name] for name in ("key", "signature"))
@@ -89,12 +84,12 @@ class Repository:
         public.verify(base64.b64decode(signature), b"backstay signed document 1\n" + body)
         return json.loads(body), key
 
-    def points(self) -> Iterator[dict[str, Any]]:
+    def points(self) -> Iterator[Fields]:
         """All points that stay, of every chain of signed manifests; merged runs stand in the place of their rows."""
         for lineage in sorted((self.directory / "manifests").iterdir()):
             there = {int(path.name) for path in lineage.iterdir()}
-            first, gone, floor = max(n for n in there if n - 1 not in there), set[int](), dict[str, Any]()
-            chain, rows, hashes = list[dict[str, Any]](), list[tuple[list[str], dict[str, Any]]](), {0: ""}
+            first, said, swept = max(n for n in there if n - 1 not in there), dict[int, str](), set[str]()
+            chain, rows, floor, hashes = list[Fields](), list[tuple[list[str], Fields]](), Fields(), {0: ""}
             for number in range(first, max(there) + 1):
                 path = lineage / f"{number:016d}"
                 fields, key = self.document(path)
@@ -103,18 +98,20 @@ class Repository:
                 place = (fields["repository"], fields["lineage"], fields["sequence"], fields["previous"])
                 wanted = (self.id, lineage.name, number, hashes.get(number - 1, fields["previous"]))
                 require(place == wanted, f"the chain breaks at {path}")
-                hashes[number], points = hashlib.sha256(path.read_bytes()).hexdigest(), set(change.get("points", ()))
-                gone = gone - points if fields["kind"] == "recall" else gone | points
+                hashes[number], kind = hashlib.sha256(path.read_bytes()).hexdigest(), fields["kind"]
+                said |= {n: "" if kind == "recall" else said.get(n, "") + kind for n in change.get("points", ())}
+                swept |= set(change.get("deleted", ()))
                 rows += zip([row["replaces"] for row in change.get("rows", ())], fields["runs"], strict=False)
                 chain, floor = [*chain, fields], change.get("floor") or floor
             require(first == 1 or hashes.get(floor.get("sequence", 0)) == floor.get("sha256"), f"{path} begins late")
-            for point in (each for each in chain if each["kind"] == "backup" and each["sequence"] not in gone):
+            backups = ((each, said.get(each["sequence"], "")) for each in chain if each["kind"] == "backup")
+            for point, words in (each for each in backups if not each[1].replace("fade", "")):
                 for row, run in rows:
                     names = [each["name"] for each in point["runs"]]
                     at = names.index(row[0]) if row[0] in names else len(names)
                     if names[at : at + len(row)] == row:
                         point["runs"][at : at + len(row)] = [run]
-                yield point
+                yield {**point, "alone": bool(words) or any(run["name"] in swept for run in point["runs"])}
 
     def epoch_key(self, epoch: str) -> bytes:
         """The key of an epoch, from its slots."""
@@ -174,8 +171,7 @@ def rows(data: bytes) -> Iterator[Row]:
         if not flags & 16:
             size, at = varint(data, at)
             rest, at = data[at : at + size], at + size
-            if not flags & 4:
-                main, _ = varint(rest, varint(rest, 1)[1] + 1)
+            main = main or varint(rest, varint(rest, 1)[1] + 1)[0]
             value = rest if flags & 32 else head + rest
         yield key, main, sub, bool(flags & 1), value
 
@@ -237,16 +233,17 @@ class Builder:
             checksum = 0xCBF29CE484222325
             for byte in meta:
                 checksum = (checksum ^ byte) * 0x100000001B3 & mask
-            head = struct.pack("<QHHI", number, 4, 0, 0)
-            pages += (head + meta + struct.pack("<Q", checksum)).ljust(self.size, b"\0")
+            page = struct.pack("<QHHI", number, 4, 0, 0) + meta + struct.pack("<Q", checksum)
+            pages += page.ljust(self.size, b"\0")
         return pages
 
 
-def extract(repository: Repository, point: dict[str, Any]) -> bytes:
+def extract(repository: Repository, point: Fields) -> bytes:
     """The snapshot of a point."""
     facts = json.loads(repository.frames(base64.b64decode(point["private"]), "manifest")[0])
     records, gone, buckets = list[Row](), set[tuple[int, int]](), dict[bytes, list[Any]]()
-    for run in (each for each in point["runs"] if each["class"] != "companions"):
+    alone = point["alone"]  # its history has faded: it is as if the source had been compacted at this revision
+    for run in (each for each in point["runs"] if each["class"] not in ("companions", "history" * alone)):
         stored = (repository.directory / run["name"]).read_bytes()
         require(hashlib.sha256(stored).hexdigest() == run["name"][-64:], f"{run['name']} is damaged")
         *contents, footer = repository.frames(stored, run["class"])
@@ -262,19 +259,21 @@ def extract(repository: Repository, point: dict[str, Any]) -> bytes:
                 size, at = varint(data, at)
                 parts, at = [*parts, data[at : at + size]], at + size
             buckets.setdefault(parts[0], []).extend([(parts[1], parts[2])] if parts[1] else [])
-    compact, keys = facts["compact_revision"], []
+    compact, keys = facts["revision" if alone else "compact_revision"], []
+    marks = dict.fromkeys((b"scheduledCompactRev", b"finishedCompactRev") * alone, struct.pack(">QBQ", compact, 95, 0))
+    buckets[b"meta"] = sorted({**dict(buckets[b"meta"]), **marks}.items())
     newest_old = {record[0]: record for record in sorted(records) if record[1] <= compact}
     for record in sorted(set(records), key=lambda each: each[1:3]):  # what etcd's compaction leaves
         _, main, sub, tombstone, value = record
-        stays = (facts["keeps_tombstones"] and main == compact) if tombstone else (main, sub) not in gone
+        stays = ((alone or facts["keeps_tombstones"]) and main == compact) if tombstone else (main, sub) not in gone
         if main > compact or (newest_old[record[0]] == record and stays):
             keys.append((struct.pack(">QBQ", main, 0x5F, sub) + b"t" * tombstone, value))
-    total = sum(int.from_bytes(hashlib.sha256(key + value).digest(), "big") for key, value in keys)
-    require(total % (1 << 256) == int(facts["records_digest"], 16), "the records differ from those backed up")
+    total = sum(int.from_bytes(hashlib.sha256(k + v).digest(), "big") for k, v in keys if not alone or len(k) < 18)
+    require(f"{total % (1 << 256):064x}" == facts["state_digest" if alone else "records_digest"], "the records differ")
     builder = Builder(facts["file"]["page_size"])
     root = [(name, builder.bucket(items)) for name, items in sorted({**buckets, b"key": keys}.items())]
     metas, pages = builder.metas(builder.tree(root, 1)), b"".join(builder.pages)
-    require(hashlib.sha256(pages + metas).hexdigest() == facts["file"]["pages_sha256"], "the file differs")
+    require(alone or hashlib.sha256(pages + metas).hexdigest() == facts["file"]["pages_sha256"], "the file differs")
     return metas + pages + hashlib.sha256(metas + pages).digest()
 
 
@@ -286,9 +285,9 @@ def main() -> None:
     parser.add_argument("--at", default="latest", help="an id: LINEAGE-SEQUENCE")
     chosen = parser.parse_args()
     repository = Repository(chosen.directory, chosen.identity and read_identity(chosen.identity.read_text()))
-    points = {f"{each['lineage']}-{each['sequence']}": each for each in repository.points()}
-    newest = max(points, key=lambda each: (points[each]["time"], points[each]["sequence"]), default="none")
-    name = newest if chosen.at == "latest" else chosen.at
+    known = sorted(repository.points(), key=lambda each: (each["time"], each["sequence"]))
+    points = {f"{each['lineage']}-{each['sequence']}": each for each in known}
+    name = next(reversed(points), "none") if chosen.at == "latest" else chosen.at
     require(name in points, f"there is no backup {name}, but {', '.join(points) or 'none'}")
     snapshot = extract(repository, points[name])
     with chosen.output.open("xb") as file:

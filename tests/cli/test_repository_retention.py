@@ -46,7 +46,7 @@ def test_a_refused_plan_is_printed_exits_with_9_and_is_allowed_by_name(desk: Des
 def test_a_hold_is_a_reason(desk: Desk) -> None:
     going = desk.json("list", desk.place)[1]["id"]
     desk.json("hold", "add", desk.place, "--at", going, "--reason", "upgrade")
-    plan = desk.json("retention", "plan", desk.place, *HURRIED)
+    plan = desk.json("retention", "plan", desk.place, *HURRIED, *ALLOWED, "-i", desk.key)
     assert {each["id"]: each["reasons"] for each in plan["points"]}[going] == ["held"]
 
 
@@ -78,9 +78,13 @@ def test_a_plan_is_applied_by_its_hash_and_taken_back(desk: Desk) -> None:
     assert desk.run("restore", desk.place, "-i", desk.key, "--at", going[0], "--to", desk.directory / "x.db") == 5
     # The same plan again drops nothing, and so is another one.
     assert desk.run("retention", "apply", desk.place, *wish, "--plan", plan["hash"]) == 9
-    assert desk.run("retention", "undelete", desk.place, points[0], "--reason", "oops") == 5
-    back = desk.json("retention", "undelete", desk.place, *going, "--reason", "the incident is open")
-    assert (back["points"], back["changed"]) == (going, True)
+    assert desk.run("retention", "undelete", desk.place, points[-1], "--reason", "oops") == 5
+    fading = [each["id"] for each in plan["points"] if each["loses_history"]]
+    assert fading == points[:1] + points[2:-1]
+    assert [each["id"] for each in desk.json("list", desk.place) if not each["history"]] == fading
+    back = desk.json("retention", "undelete", desk.place, *going, *fading, "--reason", "the incident is open")
+    assert (back["points"], back["changed"]) == ([*going, *fading], True)
+    assert all(each["history"] for each in desk.json("list", desk.place))
     assert [each["id"] for each in desk.json("list", desk.place)] == points
     assert desk.run("check", desk.place, "--read-data") == 0
 

@@ -7,21 +7,23 @@ from pathlib import Path
 import pytest
 
 from backstay import errors
+from backstay.cli.main import run
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
 from backstay.errors import BackstayError
 from backstay.etcd import Client, ConnectionOptions
 from backstay.etcd.watch import WatchCompacted
-from backstay.formats.hashkv import CURRENT_RULE
+from backstay.formats.hashkv import CURRENT_RULE, rule_of
 from backstay.jobs.points.restore import RestoredPoint, one_directory, plan_restore, restore
 from backstay.snapshot.hash import hash_kv_of
 from backstay.snapshot.opened import open_file
 from backstay.telemetry import SilentProgress
 from backstay.testing import Etcd
 from backstay.values import Revision
-from tests.backing_up import Cluster, Place
+from tests.backing_up import Cluster, Place, small_history
 from tests.conftest import StartEtcd
 from tests.peers import Peer
+from tests.retaining import Maintained
 
 
 def restored(place: Place, target: Path, *, is_directory: bool = False, revision: int | None = None) -> RestoredPoint:
@@ -108,6 +110,36 @@ def test_a_key_whose_lease_is_over_since_does_not_become_immortal(place: Place, 
         assert client.lease.time_to_live(found.lease, keys=True).keys == (found.key,)
         client.lease.revoke(found.lease)
         assert client.kv.get(found.key) is None
+
+
+@pytest.mark.parametrize("ending", ["a put", "a deletion", "nothing left"])
+def test_a_point_whose_history_has_faded_opens_in_every_release_at_its_own_revision(
+    etcd_peer: Peer, start_etcd: StartEtcd, tmp_path: Path, ending: str
+) -> None:
+    place, cluster = Maintained(spill=tmp_path), small_history()
+    if ending == "nothing left":
+        cluster.delete(*cluster.live())
+    elif ending == "a deletion":
+        cluster.delete(b"a/b")
+    place.back_up(cluster)
+    place.fade(place.catalogue().points)
+    point = place.reader(place.catalogue().points[0])
+    made = restore(
+        point, plan_restore(point, tmp_path / "faded.db"),
+        disk=LocalDisk(), clock=SystemClock(), entropy=place.entropy, progress=SilentProgress(),
+    )  # fmt: skip
+    again = ["snapshot", "restore", str(tmp_path / "faded.db"), "--data-dir", str(tmp_path / "data"), "--keep-revision"]
+    assert run([*again, "--quiet"], {}) == 0
+    with Client(ConnectionOptions.of([start_etcd(etcd_peer, tmp_path / "data").endpoint])) as client:
+        found = client.kv.range(b"\0", range_end=b"\0")
+        assert found.header.revision == cluster.revision
+        assert {each.key: each.value for each in found.items} == cluster.live()
+        with pytest.raises(BackstayError) as raised:
+            client.kv.range(b"\0", range_end=b"\0", revision=Revision(cluster.revision - 1))
+        assert raised.value.kind is errors.REVISION_COMPACTED
+        if rule_of(etcd_peer.version).answers_at_compact_revision:
+            assert client.maintenance.hash_kv(Revision(cluster.revision)).hash == made.rebuilt.hash_kv
+        assert client.kv.put(b"goes on", b"1").header.revision == cluster.revision + 1
 
 
 @pytest.mark.parametrize("revision", [0, 8, 99])

@@ -86,6 +86,37 @@ def test_the_reader_follows_marks_merges_and_a_chain_that_begins_late(tmp_path: 
     assert "begins late" in read(tmp_path / "repository", tmp_path / "x", *options).stderr
 
 
+def test_the_reader_extracts_the_state_of_points_whose_history_has_faded(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    place = Maintained(spill=tmp_path, store=LocalStore(tmp_path / "repository"))
+    cluster = small_history()
+    for number in range(5):
+        cluster.put(b"number", b"%d" % number)
+        cluster.put(b"number", b"%d again" % number)
+        if number == 2:
+            cluster.delete(b"a")  # the newest record of this point is a deletion
+        place.back_up(cluster)
+    points = place.catalogue().points
+    place.fade(points[:4])
+    place.recall(place.catalogue().points[:1])
+    place.now = place.clock.time = SystemClock().now() + timedelta(days=2)
+    place.sweep()
+    place.fade(points[4:])
+    (tmp_path / "identity").write_text(place.recovery.secret)
+    points = place.catalogue().points
+    assert [each.is_state_only for each in points] == [False, True, True, True, True]
+    for point in points:
+        reader, target = place.reader(point), tmp_path / f"{point.sequence}.db"
+        restore(
+            reader, plan_restore(reader, target),
+            disk=LocalDisk(), clock=SystemClock(), entropy=place.entropy, progress=SilentProgress(),
+        )  # fmt: skip
+        options = ["--identity", str(tmp_path / "identity"), "--at", point.id]
+        done = read(tmp_path / "repository", tmp_path / f"{point.sequence}.alone", *options)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"{point.sequence}.alone").read_bytes() == target.read_bytes()
+
+
 def test_the_reader_refuses_damage_a_missing_identity_and_an_existing_file(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     place, cluster = Place(LocalStore(tmp_path / "repository")), Cluster()

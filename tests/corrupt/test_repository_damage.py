@@ -168,7 +168,7 @@ def noise(small: Small, source: random.Random) -> Iterator[bytes]:
 
 @pytest.fixture(scope="module", params=["sealed", "plaintext"])
 def maintained(request: pytest.FixtureRequest) -> Small:
-    """A repository with a mark, a merged run, and a sweep that set a floor."""
+    """A repository with a mark, a fade, a merged run, and a sweep that set a floor."""
     place, cluster = Maintained(plaintext=request.param == "plaintext"), Cluster()
     for number in range(5):
         cluster.put(b"a", b"%d" % number)
@@ -179,10 +179,11 @@ def maintained(request: pytest.FixtureRequest) -> Small:
             place.memory = None
     points = place.catalogue().points
     place.expire([points[0], points[1], points[3]])
+    place.fade([points[2]])
     assert place.merge().rows == 1
     place.pass_time(days=8)
     assert place.sweep().manifests == 2
-    assert len(place.catalogue().lineages[0].manifests) == 6
+    assert len(place.catalogue().lineages[0].manifests) == 7
     return Small(place, contents(place.store), frozenset(place.elements(place.catalogue().points[-1])))  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Random histories of backups, marks, recalls, merges and sweeps: every point that stays gives back exactly what was."""
+"""Random histories of backups, marks, fades, recalls, merges and sweeps: every point that stays gives back exactly what was."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backstay.jobs.retention.apply import recallable
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.writing import BaseRule
 from tests.backing_up import Cluster
@@ -36,6 +37,7 @@ def maintained_history(seed: int, directory: Path, rounds: int) -> Maintained:
         gone |= maintain(place, source)
         place.pass_time(hours=source.choice((0, 1, 9, 25, 200)))
     place.assert_all_restore()
+    assert all(run in place.run_names() for each in place.catalogue().points for run in (run.name for run in each.runs))
     assert {each.id for each in place.catalogue().points}.isdisjoint(gone)
     assert place.catalogue().points[-1].id == list(place.held)[-1]
     return place
@@ -44,12 +46,16 @@ def maintained_history(seed: int, directory: Path, rounds: int) -> Maintained:
 def maintain(place: Maintained, source: random.Random) -> set[str]:
     """Something that maintenance does; returns the points that are gone by it."""
     what, catalogue = source.random(), place.catalogue()
-    if what < 0.4:
+    if what < 0.3:
         going = [each for each in catalogue.points[:-1] if source.random() < 0.5]
         if going:
             place.expire(going)
-    elif what < 0.5 and catalogue.expired:
-        place.recall(source.sample(catalogue.expired, 1))
+    elif what < 0.45:
+        fading = [each for each in catalogue.points if source.random() < 0.4]
+        if fading:
+            place.fade(fading)
+    elif what < 0.55 and recallable(catalogue):
+        place.recall(source.sample(recallable(catalogue), 1))
     elif what < 0.7:
         place.merge()
     elif what < 0.9:

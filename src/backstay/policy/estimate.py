@@ -4,8 +4,9 @@ Two snapshots one interval apart say what one more point costs: S (the newest re
 versions that the source still held), X (leases, users, members) and M (the manifest). Then, with n points:
 
     k        points on one base: as many as a day has, or as make S 8 times the base
-    total    = n/k * base + (n - n/k) * S + n * (H + X + M)
-    thinned  = the same for points of the last 7 days; of each day before one point stays, with its base, its H, X and M, and
+    y        points of the last 7 days: only they have their history
+    total    = n/k * base + (n - n/k) * S + n * (X + M) + y * H
+    thinned  = the same for points of the last 7 days; of each day before one point stays, with its base, its X and M, and
                the S of that day merged into one run: keys that change again and again count once in it, and only created
                and deleted ones add up
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 ALL_KEPT = timedelta(days=7)
-"""So young no point is thinned."""
+"""So young no point is thinned, and none has lost its history."""
 
 THINNED_TO = timedelta(days=1)
 BASE_MAX_AGE = timedelta(hours=24)
@@ -92,12 +93,13 @@ def estimate(interval: Interval, every: timedelta, keep: timedelta) -> Estimate:
     points = keep // every
     on_one_base = points_on_one_base(interval, every)
     bases = math.ceil(points / on_one_base)
-    total = bases * interval.base + (points - bases) * interval.state + points * (interval.each - interval.state)
     young = min(points, ALL_KEPT // every)
+    bare = interval.entries + interval.manifest
+    total = bases * interval.base + (points - bases) * interval.state + points * bare + young * interval.history
     days = max(0, (keep - young * every) // THINNED_TO) if every < THINNED_TO else points - young
     in_a_day = max(1, THINNED_TO // every)
     chained = min(in_a_day, on_one_base) - 1
-    each_day = interval.base + (_merged(interval, chained) if chained else 0) + interval.each - interval.state
+    each_day = interval.base + (_merged(interval, chained) if chained else 0) + bare
     young_bases = math.ceil(young / on_one_base)
     thinned = young_bases * (interval.base - interval.state) + young * interval.each + days * each_day
     chain = interval.base + min(on_one_base - 1, points - 1) * interval.state + interval.history + interval.entries

@@ -199,8 +199,9 @@ def head_number(repository: Repository, lineage: str) -> int:
 
 
 def facts_of(repository: Repository, manifest: Manifest) -> PointFacts:
-    """What a point holds. Raises `KEY_UNAVAILABLE`, `OBJECT_DAMAGED`."""
-    return open_facts(manifest, repository.id, repository.key_of)
+    """What a point holds: one that is state-only holds no other revision. Raises `KEY_UNAVAILABLE`, `OBJECT_DAMAGED`."""
+    facts = open_facts(manifest, repository.id, repository.key_of)
+    return facts.of_state if manifest.is_state_only else facts
 
 
 _DAMAGE = (

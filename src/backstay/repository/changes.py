@@ -1,7 +1,8 @@
 """What a maintenance commit says: the public part of a manifest that is no backup (docs/formats/repository.md, 3).
 
     expiry   {"points": [3, 4], "plan": "<sha256>", "reason": "...", "window": 31622400}     marked; nothing is gone yet
-    recall   {"points": [3], "reason": "..."}                                                no longer marked
+    fade     the same fields; `window` is how far back every revision was promised           state-only from here on
+    recall   {"points": [3], "reason": "..."}                                                neither marked nor faded
     merge    {"rows": [{"run": "runs/...", "replaces": ["runs/...", "runs/..."]}]}           one run says what several said
     sweep    {"points": [3, 4], "deleted": ["runs/..."], "floor": {"sequence", "sha256"}}    gone for good, or about to be
 
@@ -32,8 +33,18 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True)
+class Fade:
+    """Points that give back their own revision alone: their history may go. `window` is how many seconds back all of it stays."""
+
+    points: tuple[int, ...]
+    plan: str
+    reason: str
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
-    """Points that stay after all."""
+    """Points that stay after all, and with their history as far as it is there."""
 
     points: tuple[int, ...]
     reason: str
@@ -71,10 +82,10 @@ class Sweep:
     floor: Floor | None
 
 
-Change: TypeAlias = Expiry | Recall | Merge | Sweep
+Change: TypeAlias = Expiry | Fade | Recall | Merge | Sweep
 
-EXPIRY, RECALL, MERGE, SWEEP = "expiry", "recall", "merge", "sweep"
-KINDS: dict[type[Change], str] = {Expiry: EXPIRY, Recall: RECALL, Merge: MERGE, Sweep: SWEEP}
+EXPIRY, FADE, RECALL, MERGE, SWEEP = "expiry", "fade", "recall", "merge", "sweep"
+KINDS: dict[type[Change], str] = {Expiry: EXPIRY, Fade: FADE, Recall: RECALL, Merge: MERGE, Sweep: SWEEP}
 
 
 def kind_of(change: Change) -> str:
@@ -85,7 +96,7 @@ def kind_of(change: Change) -> str:
 def encode_change(change: Change) -> dict[str, Any]:
     """The field `change`."""
     match change:
-        case Expiry():
+        case Expiry() | Fade():
             return {
                 "points": list(change.points),
                 "plan": change.plan,
@@ -112,8 +123,8 @@ def decode_change(kind: str, sequence: int, fields: Fields) -> Change:
         change = Merge(tuple(_row(each) for each in fields.objects("rows")))
     else:
         points = _points(fields, sequence)
-        if kind == EXPIRY:
-            change = Expiry(
+        if kind in (EXPIRY, FADE):
+            change = (Expiry if kind == EXPIRY else Fade)(
                 points,
                 fields.text("plan", f"({names.SHA256})?"),
                 fields.text("reason", longest=LONGEST_REASON),

@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from backstay import errors
@@ -99,6 +99,14 @@ class PointFacts:
     tags: tuple[str, ...] = ()
 
     @property
+    def of_state(self) -> PointFacts:
+        """The same of a point whose history has faded: as if the source had been compacted at its own revision.
+
+        `file`, `records_digest` and `hash_kv` go on saying what the source was.
+        """
+        return replace(self, compact_revision=self.revision, keeps_tombstones=True, normalised=0, records=self.keys)
+
+    @property
     def rule(self) -> CompactionRule:
         """How its records follow from the runs."""
         return CompactionRule(self.compact_revision, self.keeps_tombstones)
@@ -116,7 +124,8 @@ class Parent:
 class Manifest:
     """The public part of a manifest, and the sealed private one. `sha256` is of its bytes.
 
-    Exactly those that are no backup have a `change`; those have no private part.
+    Exactly those that are no backup have a `change`; those have no private part. A point that `is_state_only` (repository.standing)
+    has no runs of history any more and gives back its own revision alone.
     """
 
     lineage: str
@@ -133,6 +142,7 @@ class Manifest:
     writer: str = ""
     sha256: str = field(default="", compare=False)
     change: Change | None = None
+    is_state_only: bool = field(default=False, compare=False)
 
     @property
     def id(self) -> str:

@@ -47,11 +47,17 @@ class PointReader:
         return reader
 
     def everything(self) -> Iterator[StoredRecord]:
-        """All records that the source held, in the order of keys. Raises `POINT_UNPROVEN` at the end if they are not."""
+        """All records that the source held, in the order of keys. Raises `POINT_UNPROVEN` at the end if they are not.
+
+        Of a point that is state-only these are the records of its state.
+        """
+        if self.manifest.is_state_only:
+            yield from self.state()
+            return
         readers = [*self.chain(), *self.histories()]
         merged = merging.merged(reader.records() for reader in readers)
         records = merging.everything(merged, self.facts.rule, vanished_records(readers))
-        return self._proven(records, self.facts.records_digest, "records")
+        yield from self._proven(records, self.facts.records_digest, "records")
 
     def state(self) -> Iterator[StoredRecord]:
         """The newest record of every key that existed, and the records of the point's revision, in the order of keys."""

@@ -3,6 +3,7 @@
     1 backup   2 backup   3 backup   4 expiry of 2   5 merge (s2 s3 -> m)   6 sweep of 2, deleting s2 and s3
 
 After 4 the points are 1 and 3, and 2 can be recalled; from 5 on 3 is read through m; after 6 nothing refers to s2 and s3.
+A fade takes the runs of history from points; a sweep that lets one of these runs go makes that final.
 The later word counts. A merged run is put in the place of its row wherever the whole row stands in a chain, whichever
 of the two manifests came first; a point whose chain holds only a part of it goes on naming what it named.
 """
@@ -13,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from backstay.repository.changes import Expiry, Merge, Recall, Row, Sweep
+from backstay.crypto.sealing import ObjectClass
+from backstay.repository.changes import Expiry, Fade, Merge, Recall, Row, Sweep
 from backstay.repository.manifest import BACKUP, Manifest, RunReference, SlotReference
 
 
@@ -31,6 +33,7 @@ class MergedRow:
 class Standing:
     """Points with merged runs in the place of what they replace; `marks` is the expiry of each that is `expired`.
 
+    `fades` is the commit that took the history of each that is state-only, `bare` are those of them that cannot have it back.
     `declared` are all runs that some sweep says nobody may refer to.
     """
 
@@ -40,28 +43,37 @@ class Standing:
     swept: frozenset[int]
     declared: frozenset[str]
     rows: tuple[MergedRow, ...]
+    fades: Mapping[int, Manifest]
+    bare: frozenset[int]
 
 
 def standing_of(manifests: Sequence[Manifest]) -> Standing:
     """What `manifests`, which follow one another, say."""
     marks: dict[int, Manifest] = {}
     swept: set[int] = set()
-    declared: set[str] = set()
+    declared: dict[str, Manifest] = {}
+    fades: dict[int, Manifest] = {}
     for each in manifests:
         match each.change:
             case Expiry(points):
                 marks |= dict.fromkeys(points, each)
+            case Fade(points):
+                fades |= dict.fromkeys(points, each)
             case Recall(points):
                 for sequence in points:
                     marks.pop(sequence, None)
+                    fades.pop(sequence, None)
             case Sweep(points, deleted):
                 swept |= set(points)
-                declared |= set(deleted)
+                declared = dict.fromkeys(deleted, each) | declared
     rows = rows_of(manifests)
     backups = [each for each in manifests if each.kind == BACKUP and each.sequence not in swept]
     slots = {run.name: each.slots for each in manifests if isinstance(each.change, Merge) for run in each.runs}
     beginning = by_beginning(rows)
     resolved = [_read_through(each, beginning, slots) for each in backups] if rows else backups
+    bare = {each.sequence: sweep for each in backups if (sweep := _bared_by(each, declared)) is not None}
+    fades = {each.sequence: fades[each.sequence] for each in backups if each.sequence in fades} | bare
+    resolved = [without_history(each) if each.sequence in fades else each for each in resolved]
     return Standing(
         tuple(each for each in resolved if each.sequence not in marks),
         tuple(each for each in resolved if each.sequence in marks),
@@ -69,7 +81,20 @@ def standing_of(manifests: Sequence[Manifest]) -> Standing:
         frozenset(swept),
         frozenset(declared),
         rows,
+        fades,
+        frozenset(bare),
     )
+
+
+def _bared_by(point: Manifest, declared: Mapping[str, Manifest]) -> Manifest | None:
+    """The sweep that let a run of the point's history go."""
+    return next((declared[run.name] for run in point.of_kind(ObjectClass.HISTORY) if run.name in declared), None)
+
+
+def without_history(point: Manifest) -> Manifest:
+    """The point as one that is state-only."""
+    runs = tuple(run for run in point.runs if run.kind is not ObjectClass.HISTORY)
+    return replace(point, runs=runs, is_state_only=True)
 
 
 def _read_through(

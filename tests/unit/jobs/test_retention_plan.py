@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from backstay.repository.catalogue import facts_of, read_catalogue
 from backstay.repository.facts import Fact, PointFact
 from backstay.repository.repository import open_repository
 from backstay.repository.retention.holds import put_hold, read_holds
+from backstay.repository.standing import without_history
 from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
 from tests.backing_up import BEGIN, Cluster, Place, small_history
@@ -56,7 +58,14 @@ class Days(Place):
         self.back_up(cluster)
         self.now += 6 * HOUR - timedelta(minutes=15)
 
-    def plan(self, policy: Policy = DAILY, *, level: str = "coherent", now: datetime = LATER) -> Plan:
+    def plan(
+        self,
+        policy: Policy = DAILY,
+        *,
+        level: str = "coherent",
+        now: datetime = LATER,
+        copied: Collection[str] | None = None,
+    ) -> Plan:
         repository = self.repository()
         points = self.catalogue().points
         fact = Fact(BEGIN, "test", tuple(PointFact(each.lineage, each.sequence, level, level) for each in points))
@@ -68,6 +77,7 @@ class Days(Place):
             policy,
             now=now,
             readable=partial(facts_of, repository),
+            copied=copied,
         )
 
 
@@ -89,7 +99,8 @@ def copied(place: Place) -> MemoryStore:
 def test_every_kept_point_is_rebuilt_whatever_part_of_the_freed_objects_is_gone(days: Days, policy: Policy) -> None:
     plan = days.plan(policy)
     assert plan.frees
-    kept = {each.id for each in plan.decision.keep}
+    kept, fading = {each.id for each in plan.decision.keep}, {each.id for each in plan.fading}
+    assert fading
     store = copied(days)
     cuts = {1, len(plan.frees) // 2, len(plan.frees)}
     for count, run in enumerate(plan.frees, 1):
@@ -97,7 +108,9 @@ def test_every_kept_point_is_rebuilt_whatever_part_of_the_freed_objects_is_gone(
         if count in cuts:
             repository = open_repository(store, (days.operator,))
             catalogue = read_catalogue(repository).require_sound()
-            points = [each for each in catalogue.points if each.id in kept]
+            points = [
+                without_history(each) if each.id in fading else each for each in catalogue.points if each.id in kept
+            ]
             assert len(points) == len(kept)
             verified = verify(
                 repository, catalogue, points, Level.REBUILT,
@@ -108,11 +121,31 @@ def test_every_kept_point_is_rebuilt_whatever_part_of_the_freed_objects_is_gone(
 
 def test_no_object_that_a_kept_point_needs_is_freed_and_all_others_are(days: Days) -> None:
     plan = days.plan()
-    kept = {each.id for each in plan.decision.keep}
-    needed = {run.name for each in days.catalogue().points if each.id in kept for run in each.runs}
+    kept, fading = {each.id for each in plan.decision.keep}, {each.id for each in plan.fading}
+    needed = {
+        run.name
+        for each in days.catalogue().points
+        if each.id in kept
+        for run in each.runs
+        if each.id not in fading or run.kind is not ObjectClass.HISTORY
+    }
     everything = {run.name for each in days.catalogue().points for run in each.runs}
     assert {run.name for run in plan.frees} == everything - needed
     assert plan.freed_bytes == sum(days.store.stat(run.name).size for run in plan.frees)
+
+
+def test_points_older_than_the_window_of_every_revision_lose_their_history_and_stay(days: Days) -> None:
+    plan = days.plan()
+    points = days.catalogue().points
+    old = {each.id for each in points if each.time < points[-1].time - DAILY.all_within}
+    assert {each.id for each in plan.fading} == old & {each.id for each in plan.decision.keep}
+    histories = {run.name for each in points for run in each.of_kind(ObjectClass.HISTORY)}
+    stay = {run.name for each in points if each.id not in old for run in each.of_kind(ObjectClass.HISTORY)}
+    assert {run.name for run in plan.frees if run.kind is ObjectClass.HISTORY} == histories - stay
+    assert days.plan(replace(DAILY, all_within=900 * DAY)).fading == ()
+    first, *others = plan.fading
+    assert days.plan(copied={each.id for each in others}).fading == tuple(others)
+    assert days.plan(copied={first.id}).fading == (first,)
 
 
 def test_links_are_state_runs_that_only_points_behind_them_need(days: Days) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay.policy.retention import decide as reasons
-from backstay.policy.retention.decide import Decision, Kept, decide
-from backstay.policy.retention.guards import Guard, guards_of, refusing
+from backstay.policy.retention.decide import Decision, Kept, decide, fading_points
+from backstay.policy.retention.guards import Guard, Reach, guards_of, refusing
 from backstay.policy.retention.locks import lock_until
 from backstay.policy.retention.periods import Period
 from backstay.policy.retention.points import Point, believed_times, families
@@ -218,8 +219,13 @@ def test_a_policy_that_would_keep_nothing_is_refused() -> None:
         replace(DEFAULT, minimum_points=0)
 
 
-def guarded(decision: Decision, promised: timedelta | None = None) -> tuple[Guard, ...]:
-    return guards_of(decision, NOW, window=SHORT.window, promised=promised, verified_enough=3)
+PROMISE = Reach(SHORT.window, SHORT.all_within)
+
+
+def guarded(
+    decision: Decision, before: Reach | None = None, fading: Sequence[Point] = (), promise: Reach = PROMISE
+) -> tuple[Guard, ...]:
+    return guards_of(decision, NOW, promise=promise, before=before, verified_enough=3, fading=fading)
 
 
 def test_each_guard_refuses_the_mistake_it_is_named_after() -> None:
@@ -227,7 +233,9 @@ def test_each_guard_refuses_the_mistake_it_is_named_after() -> None:
     calm = decide(days, NOW, SHORT)
     assert len(calm.drop) == 1
     assert guarded(calm) == ()
-    assert guarded(calm, promised=SHORT.window + DAY) == (Guard.WINDOW_REDUCED,)
+    assert guarded(calm, Reach(SHORT.window + DAY, timedelta(0))) == (Guard.WINDOW_REDUCED,)
+    assert guarded(calm, Reach(SHORT.window, DAY)) == ()
+    assert guarded(calm, Reach(SHORT.window, DAY), calm.keep[:1]) == (Guard.HISTORY_REDUCED,)
     assert guarded(decide([*days[:-1], replace(days[-1], keys=40)], NOW, SHORT)) == (Guard.HEAD_SHRANK,)
     unverified = decide([*days[:-1], replace(days[-1], verified=2)], NOW, SHORT)
     assert guarded(unverified) == (Guard.HEAD_UNVERIFIED,)
@@ -247,7 +255,28 @@ def test_a_storage_whose_clock_is_far_behind_does_not_make_todays_points_old_unn
 
 
 def test_what_drops_nothing_is_never_refused() -> None:
-    assert guarded(decide(history([1]), NOW, SHORT), promised=900 * DAY) == ()
+    assert guarded(decide(history([1]), NOW, SHORT), Reach(900 * DAY, 900 * DAY)) == ()
+
+
+def test_history_fades_like_a_loss_of_points_only_behind_a_good_head() -> None:
+    days = [replace(each, verified=3, keys=100) for each in history([1.0, 25.0, 49.0, 73.0])]
+    kept = decide(days, NOW, SHORT)
+    assert not kept.drop
+    assert fading_points(kept) == tuple(days[:-1])
+    assert guarded(kept, fading=days[:2]) == ()
+    assert guarded(decide([*days[:-1], replace(days[-1], keys=40)], NOW, SHORT), fading=days[:1]) == (
+        Guard.HEAD_SHRANK,
+    )
+    assert guarded(decide([*days[:-1], replace(days[-1], verified=2)], NOW, SHORT), fading=days[:1]) == (
+        Guard.HEAD_UNVERIFIED,
+    )
+
+
+def test_points_within_the_window_held_or_in_use_keep_their_history() -> None:
+    days = history([1.0, 25.0, 49.0, 73.0, 97.0])
+    policy = replace(SHORT, all_within=26 * HOUR)
+    kept = Kept(held={days[0].id}, pinned={days[1].id})
+    assert fading_points(decide(days, NOW, policy, kept)) == (days[2],)
 
 
 def test_a_lock_lasts_as_long_as_a_rule_can_need_the_object() -> None:

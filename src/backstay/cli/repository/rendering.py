@@ -29,12 +29,14 @@ def point_plain(
         "time": time_plain(manifest.time),
         "cluster": manifest.cluster,
         "stored_bytes": manifest.stored_bytes,
+        "history": not manifest.is_state_only,
         "runs": [{"class": run.kind.label, "name": run.name, "size": run.size} for run in manifest.runs],
         "verified": verified_plain(verified),
         "parent": None if manifest.parent is None else f"{manifest.parent.lineage}-{manifest.parent.sequence}",
     }
     if facts is None:
         return {**data, "sealed": True, "tags": list(tags)}
+    whole = not manifest.is_state_only
     return {
         **data,
         "sealed": False,
@@ -44,14 +46,16 @@ def point_plain(
         "records": facts.records,
         "normalised": facts.normalised,
         "state_digest": facts.state_digest,
-        "records_digest": facts.records_digest,
-        "file": {
+        "records_digest": facts.records_digest if whole else None,
+        "file": None
+        if not whole
+        else {
             "size": facts.file.size,
             "page_size": facts.file.page_size,
             "hash": facts.file.hash,
             "pages_sha256": facts.file.pages_sha256,
         },
-        "hash_kv": facts.hash_kv.hash,
+        "hash_kv": facts.hash_kv.hash if whole else None,
         "source": dict(facts.source),
         "tags": list(all_tags(facts, tags)),
     }
@@ -90,13 +94,22 @@ def point_rows(manifest: Manifest, facts: PointFacts | None, tags: Sequence[str]
         rows.append(("Tags", ", ".join(words)))
     if facts is None:
         return [*rows, ("Content", "sealed: give an identity to see it")]
+    source = ("Source", ", ".join(f"{name} {value}" for name, value in facts.source.items()))
+    if manifest.is_state_only:
+        return [
+            *rows,
+            ("Revision", f"{facts.revision}, and no other: its history has faded"),
+            ("Keys", facts.keys),
+            ("File", f"{size_text(facts.file.size)} at most"),
+            source,
+        ]
     return [
         *rows,
         ("Revision", f"{facts.revision} ({compaction_text(Revision(facts.compact_revision))})"),
         ("Keys", f"{facts.keys} in {facts.records} records"),
         ("File", f"{size_text(facts.file.size)}, HASH {facts.file.hash:x}"),
         ("HashKV", facts.hash_kv.hash),
-        ("Source", ", ".join(f"{name} {value}" for name, value in facts.source.items())),
+        source,
     ]
 
 

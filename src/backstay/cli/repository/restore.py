@@ -85,7 +85,8 @@ def command(
     """Restore a point of REPO: to FILE, as `snapshot save` would have written it, or to DIR/, a data directory.
 
     Digests, the SHA-256 of every page, etcd's HASH and HashKV must be the recorded ones; else nothing appears. A revision
-    between points is built from the history of the next one. A target that exists is refused, and so is what is not held
+    between points is built from the history of the next one, as long as there is one: of a point whose history has faded the
+    digest of the state is what proves it. A target that exists is refused, and so is what is not held
     exactly: the nearest points are named. In a data directory of Kubernetes' keys the revision is raised, so that whoever
     watches begins anew.
 
@@ -170,7 +171,9 @@ def as_text(restored: RestoredPoint) -> str:
     """The outcome for people."""
     plan = restored.plan
     proven = "digests of all records, SHA-256 of all pages, HASH, HashKV, and read back from the disk"
-    if plan.is_of_history:
+    if plan.manifest.is_state_only:
+        proven = "digest of the state and of the other buckets, and read back from the disk; its history has faded"
+    elif plan.is_of_history:
         proven = (
             f"digests of all records, of which those up to revision {plan.revision} are taken; read back from the disk"
         )

@@ -60,7 +60,7 @@ def mark(
     cluster: str,
     now: datetime,
 ) -> Done:
-    """Mark the points of `cluster` that `policy` no longer keeps."""
+    """Mark the points of `cluster` that `policy` no longer keeps, and let the history of old ones go."""
 
     def readable(manifest: Manifest) -> PointFacts | None:
         # Of today's points the writer still has the key; of others the number of keys is not known.
@@ -85,9 +85,9 @@ def mark(
         gradual=True,
     )
     if plan.refused:
-        waits = f"{len(plan.decision.drop)} points: {', '.join(each.value for each in plan.refused)}"
+        waits = f"{len(plan.decision.drop) + len(plan.fading)} points: {', '.join(each.value for each in plan.refused)}"
         return Done(findings=(RETENTION_WAITS.at(repository.store.location, waits),))
-    if not plan.decision.drop:
+    if not plan.decision.drop and not plan.fading:
         return Done()
     try:
         return Done(len(apply(repository, plan, key, now=now).points))

@@ -3,6 +3,9 @@
 `restore` gives a sink that writes, `verify` one that forgets. Every byte is read, opened, merged, proven by digests, put in
 the order of revisions, and built; the pages' SHA-256, etcd's HASH and HashKV must then be the recorded ones.
 
+A point whose history has faded is built of its state, as if the source had been compacted at the point's own revision: its
+records and the other buckets are proven by their digests; the promised file held the history too, and is not compared.
+
 A revision within the history is built of the records up to it, after the digest of all of them has proven right. Its other
 buckets are the point's, for their history is nowhere; a lease that its keys are attached to and that is over since is made
 anew, because without it they would never end.
@@ -10,13 +13,14 @@ anew, because without it they would never end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from backstay import errors
 from backstay.formats import mvcc, schema
 from backstay.formats.hashkv import CURRENT_RULE, HashFeed
+from backstay.formats.mvcc import RevisionKey
 from backstay.repository.reading import PointReader
 from backstay.repository.records import Entry, StoredRecord
 from backstay.repository.repository import Entropy
@@ -71,17 +75,24 @@ def rebuild(
         progress.begin("building the file", facts.file.size)
         feed = HashFeed(Revision(at), Revision(facts.compact_revision), None, CURRENT_RULE)
         built = build_canonical(
-            point.entries() if at == facts.revision else _with_leases(point.entries(), leases),
+            _entries_at(point, at, leases),
             _fed((record for record in records), survivors, feed),
             page_size=facts.file.page_size,
             sink=_counted(sink, progress),
         )
         count = records.count
     hash_kv = feed.result().hash
-    if at == facts.revision:
+    if at == facts.revision and not point.manifest.is_state_only:
         _compare(point, built, hash_kv)
     floor = max(facts.compact_revision, 1)
     return Rebuilt(built, hash_kv, count, max(0, at - floor) - survivors.recent)
+
+
+def _entries_at(point: PointReader, at: int, leases: Set[int]) -> Iterable[Entry]:
+    """The elements of the other buckets."""
+    if point.manifest.is_state_only:
+        return _compacted_at(point.entries(), at)
+    return point.entries() if at == point.facts.revision else _with_leases(point.entries(), leases)
 
 
 def _compare(point: PointReader, built: CanonicalFile, hash_kv: int) -> None:
@@ -119,7 +130,16 @@ def _lease_of(record: StoredRecord) -> int:
     return 0 if record.tombstone else mvcc.decode_key_value(record.value).lease
 
 
-def _with_leases(entries: Iterable[Entry], attached: set[int]) -> Iterator[Entry]:
+def _compacted_at(entries: Iterable[Entry], revision: int) -> Iterator[Entry]:
+    """The elements of the other buckets of a source that had been compacted at `revision`."""
+    found = {(each.bucket, each.key): each for each in entries}
+    value = mvcc.encode_revision(RevisionKey(Revision(revision), 0))
+    for key in (schema.SCHEDULED_COMPACT, schema.FINISHED_COMPACT):
+        found[schema.META, key] = Entry(schema.META, key, value)
+    return (found[each] for each in sorted(found))
+
+
+def _with_leases(entries: Iterable[Entry], attached: Set[int]) -> Iterator[Entry]:
     """The elements of the other buckets, and a lease for each of `attached` that is not among them."""
     found = {(each.bucket, each.key): each for each in entries}
     found.setdefault((schema.LEASE, b""), Entry(schema.LEASE, b"", b""))

@@ -1,4 +1,5 @@
-"""A plan applied: its points are marked, by one signed commit per lineage. Nothing is deleted, and marks can be taken back.
+"""A plan applied: its points are marked, others lose their history, by a signed commit of each per lineage. Nothing is deleted,
+and both can be taken back.
 
 Called with a plan that was made a moment ago, from what is there now: `retention apply` compares its hash with the one that
 somebody read, a scheduled run applies its own. A backup that is committed meanwhile is no matter; other maintenance is,
@@ -15,7 +16,7 @@ from backstay import errors
 from backstay.crypto.signing import SigningKey
 from backstay.jobs.retention.plan import Plan, policy_text
 from backstay.repository.catalogue import Catalogue
-from backstay.repository.changes import LONGEST_REASON, Change, Expiry, Recall, kind_of
+from backstay.repository.changes import LONGEST_REASON, Change, Expiry, Fade, Recall, kind_of
 from backstay.repository.commit import OvertakenError, commit
 from backstay.repository.manifest import BACKUP, Manifest, RunReference, SlotReference
 from backstay.repository.repository import Repository
@@ -23,14 +24,15 @@ from backstay.repository.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The points that were marked, by their ids, and the commits that did it."""
+    """The points that were marked or brought back, by their ids, the commits that did it, and the points that faded."""
 
     points: tuple[str, ...]
     manifests: tuple[Manifest, ...]
+    faded: tuple[str, ...] = ()
 
 
 def apply(repository: Repository, plan: Plan, key: SigningKey, *, now: datetime) -> Applied:
-    """Mark what `plan` drops. No identity is needed.
+    """Mark what `plan` drops, and let the history go that it no longer wants. No identity is needed.
 
     Raises `RETENTION_REFUSED` while guards refuse the plan, `RETENTION_CHANGED` where maintenance came in between,
     `SIGNING_KEY_INVALID`, `COMMIT_LOST`.
@@ -43,18 +45,21 @@ def apply(repository: Repository, plan: Plan, key: SigningKey, *, now: datetime)
         )
     require_writer(repository, key)
     reason = policy_text(plan.policy)[:LONGEST_REASON]
-    window = int(plan.policy.window.total_seconds())
-    manifests = []
-    for lineage in sorted({each.lineage for each in plan.decision.drop}):
-        dropped = [each for each in plan.decision.drop if each.lineage == lineage]
-        points = tuple(sorted(each.sequence for each in dropped))
-        change = Expiry(points, plan.hash, reason, window)
-        manifests.append(
-            commit_change(
-                repository, change, key, lineage=lineage, cluster=dropped[0].cluster, since=plan.heads[lineage], now=now
-            )
-        )
-    return Applied(tuple(each.id for each in plan.decision.drop), tuple(manifests))
+    drop, fading = plan.decision.drop, plan.fading
+    manifests: list[Manifest] = []
+    for lineage in sorted({each.lineage for each in (*drop, *fading)}):
+        since = plan.heads[lineage]
+        for kind, points, promised in ((Expiry, drop, plan.policy.window), (Fade, fading, plan.policy.all_within)):
+            own = [each for each in points if each.lineage == lineage]
+            if own:
+                numbers = tuple(sorted(each.sequence for each in own))
+                change = kind(numbers, plan.hash, reason, int(promised.total_seconds()))
+                made = commit_change(
+                    repository, change, key, lineage=lineage, cluster=own[0].cluster, since=since, now=now
+                )
+                manifests.append(made)
+                since = made.sequence
+    return Applied(tuple(each.id for each in drop), tuple(manifests), tuple(each.id for each in fading))
 
 
 def undelete(
@@ -66,11 +71,14 @@ def undelete(
     *,
     now: datetime,
 ) -> Applied:
-    """Take the marks of `points` back. Raises `POINT_NOT_EXPIRED` for one without a mark, and what `apply` raises."""
+    """Take the marks of `points` back, and give them their history again where no sweep has let it go.
+
+    Raises `POINT_NOT_EXPIRED` for one that is neither marked nor faded, and what `apply` raises.
+    """
     require_writer(repository, key)
-    marked = {each.id for each in catalogue.expired}
+    changed = {each.id for each in recallable(catalogue)}
     for each in points:
-        if each.id not in marked:
+        if each.id not in changed:
             raise errors.POINT_NOT_EXPIRED.error(f"the point {each.id} is not marked", where=repository.store.location)
     manifests = []
     for lineage in catalogue.lineages:
@@ -83,6 +91,13 @@ def undelete(
                 )
             )
     return Applied(tuple(each.id for each in points), tuple(manifests))
+
+
+def recallable(catalogue: Catalogue) -> tuple[Manifest, ...]:
+    """The points that are marked, and those whose history has faded and is still there."""
+    bare = {f"{lineage.id}-{sequence}" for lineage in catalogue.lineages for sequence in lineage.standing.bare}
+    faded = (each for each in catalogue.points if each.is_state_only and each.id not in bare)
+    return (*catalogue.expired, *faded)
 
 
 def commit_change(

@@ -1,6 +1,7 @@
 """What nobody needs any more of one lineage: points past their grace, runs that no other point rests upon, old manifests.
 
     going       marked points whose grace is over, neither held nor in use
+    fading      points whose history goes, likewise: they stay, and give back their own revision alone
     runs        what only they named, what merged runs replaced long enough ago, and what no manifest ever named (orphans)
     floor       the first manifest that is still needed; the ones below it may be removed
 
@@ -10,16 +11,17 @@ the later of the signed time and the storage's; what a revoked writer named stay
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from backstay.blobs.contract import Blob
+from backstay.crypto.sealing import ObjectClass
 from backstay.repository import names
 from backstay.repository.catalogue import Lineage, floor_of
 from backstay.repository.changes import Floor
 from backstay.repository.manifest import Manifest
-from backstay.repository.standing import MergedRow, by_beginning, resolve
+from backstay.repository.standing import MergedRow, by_beginning, resolve, without_history
 
 GRACE = timedelta(hours=24)
 ORPHAN_AGE = timedelta(hours=96)
@@ -32,7 +34,10 @@ _WORTH_A_FLOOR = 100
 
 @dataclass(frozen=True, slots=True)
 class LineageSweep:
-    """What may go of a lineage that was read up to number `last`. `waiting` are marked points that stay for now, with why."""
+    """What may go of a lineage that was read up to number `last`. `waiting` are marked points that stay for now, with why.
+
+    `fading` are points that stay and lose what no sweep has said yet of their history.
+    """
 
     lineage: str
     cluster: str
@@ -44,6 +49,7 @@ class LineageSweep:
     is_floor_new: bool
     manifests: tuple[str, ...]
     waiting: tuple[tuple[str, str], ...]
+    fading: tuple[Manifest, ...] = ()
 
     @property
     def needs_commit(self) -> bool:
@@ -53,7 +59,10 @@ class LineageSweep:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What else is known: the store's listings by name, the ids of points that are held or in use, and why others wait."""
+    """What else is known: the store's listings by name, the ids of points that are held or in use, and why others wait.
+
+    `doubted` points are not to go, those with `doubted_history` are not to lose it, whatever marks say.
+    """
 
     now: datetime
     grace: timedelta
@@ -61,6 +70,7 @@ class Circumstances:
     held: Collection[str]
     pinned: Collection[str]
     doubted: Mapping[str, str] = field(default_factory=dict)
+    doubted_history: Collection[str] = ()
 
     def age(self, manifest: Manifest) -> timedelta:
         """How old a manifest is at least; nothing for one that is not listed."""
@@ -78,7 +88,8 @@ def plan_lineage(lineage: Lineage, around: Circumstances) -> LineageSweep:
         why = _why_it_waits(point, standing.marks[point.sequence], around)
         (waiting if why else going).append((point, why))
     staying = (*standing.points, *(point for point, _ in waiting))
-    needed = _needed(lineage, staying, by_number, around)
+    losing = [each for each in staying if each.is_state_only and _may_fade(each, standing.fades[each.sequence], around)]
+    needed = _needed(lineage, staying, losing, by_number, around)
     named = {run.name for each in by_number.values() for run in each.runs} | standing.declared
     own = [blob for name, blob in around.stored.items() if name.startswith(f"{names.RUNS}{lineage.id}/")]
     runs = tuple(
@@ -86,6 +97,8 @@ def plan_lineage(lineage: Lineage, around: Circumstances) -> LineageSweep:
         for blob in own
         if blob.name not in needed and (blob.name in named or around.now - blob.modified >= ORPHAN_AGE)
     )
+    undeclared = {blob.name for blob in runs} - standing.declared
+    fading = tuple(each for each in losing if undeclared & set(_history(by_number[each.sequence])))
     wanted = {each.sequence for each in staying} | {row.sequence for row in standing.rows if row.run.name in needed}
     before = floor_of(lineage.manifests)
     floor, is_new = _raised(before, min(wanted, default=lineage.last), by_number, around)
@@ -98,11 +111,12 @@ def plan_lineage(lineage: Lineage, around: Circumstances) -> LineageSweep:
         lineage.last,
         tuple(point for point, _ in going),
         runs,
-        tuple(sorted({blob.name for blob in runs} - standing.declared)),
+        tuple(sorted(undeclared)),
         floor,
         is_new,
         tuple(below),
         tuple((point.id, why) for point, why in waiting),
+        fading,
     )
 
 
@@ -122,10 +136,25 @@ def _why_it_waits(point: Manifest, mark: Manifest, around: Circumstances) -> str
     return ""
 
 
+def _may_fade(point: Manifest, fade: Manifest, around: Circumstances) -> bool:
+    """Whether a point that is state-only can lose the runs of its history now."""
+    kept = (around.held, around.pinned, around.doubted_history)
+    return around.age(fade) >= around.grace and not any(point.id in each for each in kept)
+
+
+def _history(point: Manifest) -> Iterable[str]:
+    return (run.name for run in point.of_kind(ObjectClass.HISTORY))
+
+
 def _needed(
-    lineage: Lineage, staying: Collection[Manifest], by_number: Mapping[int, Manifest], around: Circumstances
+    lineage: Lineage,
+    staying: Collection[Manifest],
+    losing: Collection[Manifest],
+    by_number: Mapping[int, Manifest],
+    around: Circumstances,
 ) -> set[str]:
-    """The runs that must stay."""
+    """The runs that must stay; of the points that are `losing` their history without it."""
+    bare = {each.sequence for each in losing}
 
     def is_settled(row: MergedRow) -> bool:
         blob = around.stored.get(row.run.name)
@@ -135,6 +164,8 @@ def _needed(
     needed = {run.name for each in lineage.disbelieved for run in each.runs}
     for point in staying:
         raw = by_number[point.sequence].runs
+        if point.sequence in bare:
+            raw = without_history(by_number[point.sequence]).runs
         needed |= {run.name for run in point.runs} | {run.name for run in resolve(raw, settled)}
         if point.id in around.pinned:
             needed |= {run.name for run in raw}

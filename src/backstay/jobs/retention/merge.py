@@ -146,7 +146,9 @@ def _merge_lineage(
         # Marked points count too: they may be recalled.
         for point in _resting_on(every, runs):
             if point.sequence not in compacted:
-                compacted[point.sequence] = facts_of(repository, point).compact_revision
+                # A point whose history has faded, and is still there, may have it back.
+                whole = replace(point, is_state_only=point.sequence in standing.bare)
+                compacted[point.sequence] = facts_of(repository, whole).compact_revision
         floor = min(compacted[point.sequence] for point in _resting_on(every, runs))
         run = merge_row(repository, lineage.id, runs, floor, writer)
         merged.append(MergedRow(Row(run.name, tuple(each.name for each in runs)), run, lineage.last + 1, writer.now))

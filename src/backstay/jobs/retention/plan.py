@@ -15,26 +15,32 @@ from datetime import datetime, timedelta
 
 from backstay.blobs.contract import Blob
 from backstay.crypto.sealing import ObjectClass
-from backstay.policy.retention.decide import Decision, Kept, decide, only_oldest
-from backstay.policy.retention.guards import LARGEST_SHARE, Guard, guards_of, refusing
+from backstay.policy.retention.decide import Decision, Kept, decide, fading_points, only_oldest
+from backstay.policy.retention.guards import LARGEST_SHARE, Guard, Reach, guards_of, refusing
 from backstay.policy.retention.points import Point
 from backstay.policy.retention.policy import Policy
 from backstay.policy.retention.thinning import merges
 from backstay.repository import names
 from backstay.repository.catalogue import Catalogue
-from backstay.repository.changes import Expiry
+from backstay.repository.changes import Expiry, Fade
 from backstay.repository.facts import Fact, newest_by_point, rank
 from backstay.repository.manifest import Manifest, PointFacts, RunReference
 from backstay.repository.repository import Repository
 from backstay.repository.retention.holds import Hold
+from backstay.repository.standing import without_history
 
 HEAD_LEVEL = "coherent"
 """What the newest point must have reached before older ones go."""
+
+FADING_TOGETHER = timedelta(days=1)
+"""How long the history of points waits in scheduled plans, so that a day of them fades in one commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`frees` are the runs that no point needs which stays. `refused` are the guards that nobody allowed.
+
+    `fading` are points that stay and lose their history: they are older than the window in which every revision is kept.
 
     `links` are state runs that stay only because kept points lie behind them; `merges` runs could take their place. `heads` are
     the newest sequences of the lineages that were looked at.
@@ -49,6 +55,7 @@ class Plan:
     guards: tuple[Guard, ...]
     refused: tuple[Guard, ...]
     heads: Mapping[str, int] = field(default_factory=dict)
+    fading: tuple[Point, ...] = ()
 
     @property
     def freed_bytes(self) -> int:
@@ -67,6 +74,7 @@ class Plan:
             "repository": self.repository,
             "policy": policy_text(self.policy),
             "drop": sorted(each.id for each in self.decision.drop),
+            "fade": sorted(each.id for each in self.fading),
             "frees": sorted(run.name for run in self.frees),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -91,9 +99,10 @@ def make_plan(
 ) -> Plan:
     """The plan at `now`, for all clusters or for one. `readable` gives what a point holds where an identity opens it.
 
-    `promised` is the policy before, by default what the newest expiry says; `pinned` points are in use; `copied` are those that
-    another repository holds, None where that is not asked; `head_level` is what the newest point must have reached.
-    Where it is `gradual` and nothing else is objected to than how much would go, a fifth of all points goes, the oldest.
+    `promised` is the policy before, by default what the newest expiry and the newest fade say; `pinned` points are in use; `copied`
+    are those that another repository holds, None where that is not asked; `head_level` is what the newest point must have reached.
+    Where it is `gradual` and nothing else is objected to than how much would go, a fifth of all points goes, the oldest; and
+    history fades once there is a day of it, so that not every run has to commit something.
 
     Raises the first damage of the catalogue: who does not see everything must not say what can go.
     """
@@ -109,10 +118,12 @@ def make_plan(
     ]
     held = {point for hold in holds if hold.is_active(now) for point in hold.points}
     decision = decide(points, now, policy, Kept(held, pinned, copied))
-    window = promised.window if promised is not None else promised_window(catalogue, cluster)
+    before = Reach(promised.window, promised.all_within) if promised else promised_before(catalogue, cluster)
+    fading = _fading(manifests, decision, copied, FADING_TOGETHER if gradual else timedelta(0), policy)
 
     def judged(decision: Decision) -> tuple[Guard, ...]:
-        return guards_of(decision, now, window=policy.window, promised=window, verified_enough=rank(head_level))
+        promise = Reach(policy.window, policy.all_within)
+        return guards_of(decision, now, promise=promise, before=before, verified_enough=rank(head_level), fading=fading)
 
     guards = judged(decision)
     if gradual and refusing(guards, allowed) == (Guard.MANY_POINTS,):
@@ -125,24 +136,29 @@ def make_plan(
         repository.id,
         policy,
         decision,
-        _freed(manifests, decision),
+        _freed(manifests, decision, fading),
         tuple(links[name] for name in sorted(links)),
         len(merging),
         guards,
         refusing(guards, allowed),
         {each.id: each.last for each in catalogue.lineages},
+        fading,
     )
 
 
-def promised_window(catalogue: Catalogue, cluster: str = "") -> timedelta | None:
-    """How far back the policy of the newest expiry promised anything; None where nothing was ever marked."""
-    marks = [
-        (each.time, each.change.window)
-        for lineage in catalogue.lineages
-        for each in lineage.manifests
-        if isinstance(each.change, Expiry) and cluster in ("", each.cluster)
-    ]
-    return timedelta(seconds=max(marks)[1]) if marks else None
+def promised_before(catalogue: Catalogue, cluster: str = "") -> Reach:
+    """What the policies of the newest expiry and of the newest fade promised; nothing where there never was one."""
+
+    def newest(kind: type[Expiry | Fade]) -> timedelta:
+        marks = [
+            (each.time, each.change.window)
+            for lineage in catalogue.lineages
+            for each in lineage.manifests
+            if isinstance(each.change, kind) and cluster in ("", each.cluster)
+        ]
+        return timedelta(seconds=max(marks)[1]) if marks else timedelta(0)
+
+    return Reach(newest(Expiry), newest(Fade))
 
 
 def policy_text(policy: Policy) -> str:
@@ -184,7 +200,28 @@ def _chain(manifest: Manifest) -> tuple[RunReference, ...]:
     return manifest.of_kind(ObjectClass.BASE, ObjectClass.STATE, ObjectClass.MERGED)
 
 
-def _freed(manifests: Sequence[Manifest], decision: Decision) -> tuple[RunReference, ...]:
-    needed = {run.name for each in _kept(manifests, decision) for run in each.runs}
+def _fading(
+    manifests: Sequence[Manifest],
+    decision: Decision,
+    copied: Collection[str] | None,
+    together: timedelta,
+    policy: Policy,
+) -> tuple[Point, ...]:
+    """The points whose history is to go; none while the oldest of them is not `together` older than it must be."""
+    having = {each.id: each for each in manifests if each.of_kind(ObjectClass.HISTORY)}
+    found = [each for each in fading_points(decision) if each.id in having]
+    if copied is not None:
+        found = [each for each in found if each.id in copied]
+    newest = {each.cluster: decision.times[each.id] for each in decision.points}
+    waited = {
+        each.cluster: newest[each.cluster] - policy.all_within - decision.times[each.id] for each in reversed(found)
+    }
+    return tuple(each for each in found if waited[each.cluster] >= together)
+
+
+def _freed(manifests: Sequence[Manifest], decision: Decision, fading: Sequence[Point]) -> tuple[RunReference, ...]:
+    bare = {each.id for each in fading}
+    kept = (without_history(each) if each.id in bare else each for each in _kept(manifests, decision))
+    needed = {run.name for each in kept for run in each.runs}
     freed = {run.name: run for each in manifests for run in each.runs if run.name not in needed}
     return tuple(freed[name] for name in sorted(freed))

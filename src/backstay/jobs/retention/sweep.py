@@ -15,7 +15,7 @@ first. What the storage keeps under lock stays, is counted, and is no error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ from backstay.crypto.signing import SigningKey
 from backstay.jobs.retention.apply import commit_change, require_writer
 from backstay.jobs.retention.closure import FOREIGN_AGE, GRACE, Circumstances, LineageSweep, plan_lineage
 from backstay.jobs.retention.leftovers import find_leftovers
-from backstay.policy.retention.decide import decide
+from backstay.policy.retention.decide import Decision, Kept, decide, fading_points
 from backstay.policy.retention.guards import LARGEST_SHARE
 from backstay.policy.retention.points import Point
 from backstay.policy.retention.policy import Policy
@@ -82,8 +82,12 @@ def plan_sweep(
 ) -> SweepPlan:
     """What `sweep` would do. Raises the damage of the catalogue: who does not see everything must not say what can go."""
     catalogue = read_catalogue(repository).require_sound()
-    doubted = {} if policy is None else _doubted(catalogue, policy, cluster, now)
-    around = _circumstances(repository, now, grace, doubted)
+    around = _circumstances(repository, now, grace)
+    if policy is not None:
+        decision = _decision(catalogue, policy, cluster, now, around)
+        around = replace(
+            around, doubted=_doubted(catalogue, decision), doubted_history=_with_history(catalogue, decision)
+        )
     lineages = tuple(plan_lineage(each, around) for each in catalogue.lineages if each.last)
     return SweepPlan(
         lineages,
@@ -202,15 +206,27 @@ class _Deleting:
             self._done = replace(self._done, removed=self._done.removed + 1, freed_bytes=self._done.freed_bytes + size)
 
 
-def _doubted(catalogue: Catalogue, policy: Policy, cluster: str, now: datetime) -> dict[str, str]:
-    """Marked points that are not to go, and why: the policy, asked about all that is there, wants them."""
+def _decision(catalogue: Catalogue, policy: Policy, cluster: str, now: datetime, around: Circumstances) -> Decision:
+    """What the policy says about all that is there, marked or not."""
     every = sorted((*catalogue.points, *catalogue.expired), key=lambda each: (each.lineage, each.sequence))
-    wanted = decide([_point(each) for each in every if cluster in ("", each.cluster)], now, policy).reasons
+    points = [_point(each) for each in every if cluster in ("", each.cluster)]
+    return decide(points, now, policy, Kept(pinned=around.pinned))
+
+
+def _doubted(catalogue: Catalogue, decision: Decision) -> dict[str, str]:
+    """Marked points that are not to go, and why: the policy wants them."""
+    wanted = decision.reasons
     return {
         each.id: f"the policy keeps it: {wanted[each.id][0]}" if each.id in wanted else "it is of another cluster"
         for each in catalogue.expired
         if wanted.get(each.id, ("",))
     }
+
+
+def _with_history(catalogue: Catalogue, decision: Decision) -> set[str]:
+    """Points whose history is not to go, whatever a fade says: the policy wants it, or was not asked about them."""
+    faded = {each.id for each in fading_points(decision)}
+    return {each.id for each in (*catalogue.points, *catalogue.expired) if each.id not in faded}
 
 
 def _point(manifest: Manifest) -> Point:
@@ -220,6 +236,14 @@ def _point(manifest: Manifest) -> Point:
 
 def _refuse_many(repository: Repository, plan: SweepPlan) -> None:
     going = sum(len(each.going) for each in plan.lineages)
+    fading = sum(len(each.fading) for each in plan.lineages)
+    if fading > LARGEST_SHARE * plan.points:
+        raise errors.RETENTION_REFUSED.error(
+            f"{fading} of {plan.points} points would lose their history",
+            where=repository.store.location,
+            why="more than a fifth at once",
+            next_step="look at `backstay retention plan`; say --allow-many if it is right",
+        )
     if going > LARGEST_SHARE * plan.points:
         raise errors.RETENTION_REFUSED.error(
             f"{going} of {plan.points} points would be gone for good",
@@ -229,13 +253,11 @@ def _refuse_many(repository: Repository, plan: SweepPlan) -> None:
         )
 
 
-def _circumstances(
-    repository: Repository, now: datetime, grace: timedelta, doubted: Mapping[str, str]
-) -> Circumstances:
+def _circumstances(repository: Repository, now: datetime, grace: timedelta) -> Circumstances:
     store = repository.store
     held = {point for hold in read_holds(repository) if hold.is_active(now) for point in hold.points}
     stored = {blob.name: blob for prefix in (names.RUNS, names.MANIFESTS, names.KEYS) for blob in store.list(prefix)}
-    return Circumstances(now, grace, stored, held, pinned_points(store, now), doubted)
+    return Circumstances(now, grace, stored, held, pinned_points(store, now))
 
 
 def _orphans(catalogue: Catalogue, around: Circumstances) -> Iterator[str]:

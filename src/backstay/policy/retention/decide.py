@@ -56,6 +56,12 @@ class Decision:
         return tuple(each for each in self.points if not self.reasons[each.id])
 
 
+def fading_points(decision: Decision) -> tuple[Point, ...]:
+    """The points that stay without their history: older than the window of every revision, and nothing else wants it."""
+    with_history = {WITHIN, HELD, PINNED, FUTURE, NOT_COPIED}
+    return tuple(each for each in decision.keep if not with_history & set(decision.reasons[each.id]))
+
+
 def only_oldest(decision: Decision, count: int) -> Decision:
     """The same, but of what may go only the `count` oldest go now."""
     later = {each.id for each in decision.drop[count:]}

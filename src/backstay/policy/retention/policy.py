@@ -35,7 +35,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`all_within`: every point so young is kept, and the newest one before it. The rest are floors.
+    """`all_within`: every point so young is kept, with its history, and the newest one before it; older points that are kept
+    give back their own revision alone. The rest are floors.
 
     `minimum_span`: the newest point that is this much older than the newest of all is kept. `lineage_grace`: how long the
     newest point of every lineage is kept at least.

@@ -61,9 +61,10 @@ def command(
         if not dry_run:
             apply(opened, plan, state_of(access, opened).signing_key(), now=now)
     word = "Would mark" if dry_run else "Marked"
-    count = len(plan.decision.drop)
+    count, fading = len(plan.decision.drop), len(plan.fading)
+    faded = f", {'would let' if dry_run else 'let'} the history of {fading} go" if fading else ""
     show(
-        {**as_plain(plan), "changed": not dry_run and count > 0},
+        {**as_plain(plan), "changed": not dry_run and count + fading > 0},
         output,
-        lambda: f"{as_text(plan)}\n{word} {count} points",
+        lambda: f"{as_text(plan)}\n{word} {count} points{faded}",
     )

@@ -21,6 +21,7 @@ from backstay.values import size_text
 
 _ALLOWED = {
     Guard.WINDOW_REDUCED: "less is promised than before",
+    Guard.HISTORY_REDUCED: "every revision is kept for less long than before",
     Guard.MANY_POINTS: "more than a fifth of all points would go",
     Guard.YOUNG_POINTS: "points younger than 24 hours would go",
     Guard.HEAD_SHRANK: "the newest point has lost more than half of the keys",
@@ -44,6 +45,8 @@ _ALLOWED = {
 def command(*, repository: str, wish: Wish, now: str, access: Access, output: Format, reporting: Reporting) -> int:
     """Show which points of REPO a policy keeps, with every reason, and which may go. Nothing is changed or removed.
 
+    Points older than --all-within that stay give back their own revision alone: their history goes.
+
     Rules are windows: `15m:7d` keeps the last point of every 15 minutes of the last 7 days, counted from the newest point. What
     is held, the newest points, and the newest of the best verified ones stay whatever the rules say. Exits with 9 where a guard
     refuses the plan.
@@ -58,6 +61,7 @@ def command(*, repository: str, wish: Wish, now: str, access: Access, output: Fo
 def as_plain(plan: Plan) -> dict[str, Plain]:
     """A plan as JSON and YAML have it."""
     decision = plan.decision
+    fading = {each.id for each in plan.fading}
     return {
         "hash": plan.hash,
         "policy": policy_text(plan.policy),
@@ -68,11 +72,13 @@ def as_plain(plan: Plan) -> dict[str, Plain]:
                 "time": time_plain(decision.times[each.id]),
                 "keep": bool(decision.reasons[each.id]),
                 "reasons": list(decision.reasons[each.id]),
+                "loses_history": each.id in fading,
             }
             for each in decision.points
         ],
         "kept": len(decision.keep),
         "dropped": len(decision.drop),
+        "faded": len(fading),
         "freed_objects": len(plan.frees),
         "freed_bytes": plan.freed_bytes,
         "link_objects": len(plan.links),
@@ -88,12 +94,13 @@ def as_text(plan: Plan) -> str:
     decision = plan.decision
     if not decision.points:
         return "No backups yet."
+    fading = {each.id for each in plan.fading}
     rows = [
         (
             each.id,
             time_plain(decision.times[each.id]),
             each.cluster,
-            "keep" if decision.reasons[each.id] else "drop",
+            "fade" if each.id in fading else "keep" if decision.reasons[each.id] else "drop",
             "; ".join(decision.reasons[each.id]),
         )
         for each in decision.points
@@ -101,8 +108,8 @@ def as_text(plan: Plan) -> str:
     lines = [
         columns(("ID", "TIME", "CLUSTER", "", "WHY"), rows),
         "",
-        f"{len(decision.keep)} points stay, {len(decision.drop)} may go; "
-        f"that frees {len(plan.frees)} objects, {size_text(plan.freed_bytes)}",
+        f"{len(decision.keep)} points stay, {f'{len(fading)} of them without their history, ' if fading else ''}"
+        f"{len(decision.drop)} may go; that frees {len(plan.frees)} objects, {size_text(plan.freed_bytes)}",
         *_links(plan),
         *(f"refused: {_ALLOWED[each]} (--allow {each.value})" for each in plan.refused),
         f"plan {plan.hash}",

@@ -1,4 +1,4 @@
-"""`backstay retention undelete`: take the marks of points back."""
+"""`backstay retention undelete`: take the marks of points back, and give points their history again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backstay.cli.render.show import show
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import Access, opened_repository, repository_options, state_of
 from backstay.clock import SystemClock
-from backstay.jobs.retention.apply import undelete
+from backstay.jobs.retention.apply import recallable, undelete
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.changes import LONGEST_REASON
 
@@ -26,7 +26,7 @@ from backstay.repository.changes import LONGEST_REASON
 @output_options
 @reporting_options
 @dry_run_option
-@click.option("--all", "everything", is_flag=True, help="Every point that is marked.")
+@click.option("--all", "everything", is_flag=True, help="Every point that is marked or has lost its history.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; everybody who sees the storage can read it.")
 @click.argument("repository", metavar="REPO")
 @click.argument("points", metavar="POINT", nargs=-1)
@@ -43,6 +43,8 @@ def command(
 ) -> None:
     """Bring points of REPO back that were marked and are not swept yet, by their ids (`backstay list --expired`).
 
+    Of points that stay, and whose history a plan let go, it brings the history back, as long as no sweep has removed it.
+
     The next plan may drop them again: `backstay hold add` keeps a point whatever a policy says.
     """
     if not reason.strip() or len(reason) > LONGEST_REASON:
@@ -51,7 +53,7 @@ def command(
         raise errors.USAGE.error("name points, or say --all")
     with opened_repository(repository, access, reporting) as opened:
         catalogue = read_catalogue(opened).require_sound()
-        marked = {each.id: each for each in catalogue.expired}
+        marked = {each.id: each for each in recallable(catalogue)}
         for each in points:
             if each not in marked:
                 raise errors.POINT_NOT_EXPIRED.error(f"the point {each} is not marked", where=repository)
