@@ -88,3 +88,52 @@ def test_the_cluster_of_the_configuration_is_reached_as_it_says(root: Path, caps
     say(capsys, "init", "near", "--plaintext")
     _, said = say(capsys, "backup", "near", "--dial-timeout", "1s", status=12)
     assert "127.0.0.1:1" in said
+
+
+def test_retention_of_a_name_goes_by_the_tier_of_its_cluster_unless_a_rule_is_given(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(capsys, "init", "near", "--new-identity", root / "operator.key", "--recovery-kit", root / "kit")
+    answer(capsys, "backup", "near", "--from", small_history().file(root / "1.db"))
+    plan = answer(capsys, "retention", "plan", "near")
+    assert plan["policy"].startswith("rules 15m:90d; all within 7 days")
+    assert plan["policy_from"].startswith("the tier critical of eu in ")
+    shorter = answer(capsys, "retention", "plan", "near", "--all-within", "2d", "--minimum-points", "5")
+    assert shorter["policy"].startswith("rules 15m:90d; all within 2 days, 0:00:00; points 5")
+    own = answer(capsys, "retention", "plan", "near", "--keep", "1d:30d")
+    assert (own["policy"][:13], own["policy_from"]) == ("rules 1d:30d;", "--keep")
+    by_location = answer(capsys, "retention", "plan", root / "place")
+    assert by_location["policy_from"] == "the default"
+    assert answer(capsys, "retention", "apply", "near", "--plan", plan["hash"])["policy_from"] == plan["policy_from"]
+    answer(capsys, "retention", "sweep", "near")
+
+
+def test_where_several_clusters_have_copies_a_plan_asks_which_is_meant(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = '\n[clusters.us]\nendpoints = ["http://127.0.0.1:2"]\ntier = "staging"\nrepositories = ["near"]\n'
+    with (root / "work" / "backstay.toml").open("a", encoding="utf-8") as file:
+        file.write(more)
+    say(capsys, "init", "near", "--new-identity", root / "operator.key", "--recovery-kit", root / "kit")
+    for number, cluster in enumerate(("eu", "us")):
+        answer(
+            capsys, "backup", "near", "--cluster", cluster, "--from", small_history(number).file(root / f"{number}.db")
+        )
+    _, said = say(capsys, "retention", "plan", "near", status=2)
+    assert "eu of the tier critical, us of the tier staging" in said
+    assert answer(capsys, "retention", "plan", "near", "--cluster", "us")["policy"].startswith("rules 6h:14d;")
+    answer(capsys, "retention", "sweep", "near")
+
+
+def test_what_a_backup_stores_under_a_name_is_locked_where_the_configuration_says_so(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = root / "work" / "backstay.toml"
+    file.write_text(file.read_text().replace("identity =", "lock = true\nidentity ="), encoding="utf-8")
+    say(capsys, "init", "near", "--new-identity", root / "operator.key", "--recovery-kit", root / "kit")
+    made = answer(capsys, "backup", "near", "--from", small_history().file(root / "1.db"))
+    for each in made["runs"]:
+        place = root / "place" / each["name"]
+        assert (place.parent / f".until-{place.name}").exists(), each["name"]
+    explained, _ = say(capsys, "config", "explain", "eu")
+    assert "locked against deletion" in explained

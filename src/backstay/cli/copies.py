@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +47,9 @@ class Wiring:
     def copies(self, cluster: Cluster, promise: Promised) -> list[ConfiguredCopy]:
         """Every copy of `cluster`, in the order of the configuration."""
         places = {copy.name: copy.place for copy in promise_of(cluster).copies}
-        return [self._copy(entry, places[entry.name], promise) for entry in cluster.repositories]
+        return [self._copy(cluster, entry, places[entry.name], promise) for entry in cluster.repositories]
 
-    def _copy(self, entry: RepositoryEntry, place: CopyPlace, promise: Promised) -> ConfiguredCopy:
+    def _copy(self, cluster: Cluster, entry: RepositoryEntry, place: CopyPlace, promise: Promised) -> ConfiguredCopy:
         # A run that waits longer for one place than the next run is away has lost more than this copy.
         seconds = min(LONGEST_PATIENCE_SECONDS, promise.patience.total_seconds() / 4)
         patience = Patience(attempts=ATTEMPTS, total_seconds=seconds)
@@ -69,18 +69,22 @@ class Wiring:
                 LocalDisk(),
             )
 
-        def opened() -> AbstractContextManager[Repository]:
-            return opened_repository(entry.location, self.access, self.reporting, patience)
+        def opener(location: str) -> Callable[[], AbstractContextManager[Repository]]:
+            return lambda: opened_repository(location, self.access, self.reporting, patience)
 
+        others = [each for each in cluster.repositories if each.form is Form.REPOSITORY and each is not entry]
         return RepositoryCopy(
             entry.name,
             place,
             promise.cluster,
-            promise.retention,
+            entry.retention(cluster.tier),
             promise.verified_within,
-            opened,
+            opener(entry.location),
             self._state_of,
             self.tools,
+            entry.lock,
+            tuple(opener(each.location) for each in others) if entry.requires_copy else (),
+            promise.keep,
         )
 
     @contextmanager

@@ -9,7 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from backstay.policy.retention.periods import Period
-from backstay.policy.tiers import Tier
+from backstay.policy.retention.policy import Policy
+from backstay.policy.tiers import Tier, retention_of
 
 
 class Form(Enum):
@@ -24,7 +25,9 @@ class RepositoryEntry:
     """A place for copies. `recipients` are those of plain files; a repository knows its own. `site` may be empty.
 
     `identity` is the file of an identity that opens the repository, for people's commands; an agent never looks at it.
-    `every` and `keep` are of plain files, each as large as the whole: how often one is wanted, and how long it stays.
+    `every` is of plain files, each as large as the whole: how often one is wanted. `keep`: how long points stay here, where that
+    is not what the tier says. `lock`: objects are locked against deletion for as long as that. `requires_copy`: points go from
+    here only when another repository of the cluster holds them, verified, or once the tier promises them no longer.
     """
 
     name: str
@@ -35,6 +38,16 @@ class RepositoryEntry:
     identity: Path | None = None
     every: Period | None = None
     keep: Period | None = None
+    lock: bool = False
+    requires_copy: bool = False
+
+    def keeps(self, tier: Tier) -> Period:
+        """How long points stay here."""
+        return tier.keep if self.keep is None else self.keep
+
+    def retention(self, tier: Tier) -> Policy:
+        """What the points of a cluster of this tier are kept by."""
+        return retention_of(tier.every, self.keeps(tier))
 
 
 @dataclass(frozen=True, slots=True)

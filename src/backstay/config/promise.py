@@ -20,7 +20,7 @@ OBJECT_STORES = ("s3", "gs", "az")
 class Copy:
     """One place of copies. `system` is what fails as a whole: this host's disks, a server, an object store.
 
-    `every` and `keep` are None where the tier's count.
+    `every` and `keep` are None where the tier's count. `lock` and `requires_copy`: see `RepositoryEntry`.
     """
 
     name: str
@@ -31,6 +31,8 @@ class Copy:
     object_store: bool
     every: Period | None = None
     keep: Period | None = None
+    lock: bool = False
+    requires_copy: bool = False
 
     @property
     def place(self) -> CopyPlace:
@@ -59,7 +61,18 @@ def promise_of(cluster: Cluster) -> Promise:
 def _copy(entry: RepositoryEntry) -> Copy:
     where = parse_location(entry.location)
     object_store = where.scheme in OBJECT_STORES
-    return Copy(entry.name, str(where), entry.form, entry.site, _system(where), object_store, entry.every, entry.keep)
+    return Copy(
+        entry.name,
+        str(where),
+        entry.form,
+        entry.site,
+        _system(where),
+        object_store,
+        entry.every,
+        entry.keep,
+        entry.lock,
+        entry.requires_copy,
+    )
 
 
 def _system(where: Location) -> str:

@@ -2,7 +2,7 @@
 
     [tiers.payments]               one's own tier: like = a built-in one, then every, keep, rto, rpo
     state_dir = "/..."             what this host remembers
-    [repositories.near]            location; identity; site; form = "plain" with recipients, every, keep
+    [repositories.near]            location; identity; site; keep; lock; requires_copy; form = "plain" with recipients, every
     [clusters.eu]                  endpoints, tier, repositories; cacert, cert, key, user, site, companions
 
 Reading never stops at the first mistake: a value that is wrong is noted and left out, and what depends on it is not
@@ -44,6 +44,7 @@ _TIER: Keys = {
 _REPOSITORY: Keys = {
     "location": values.location, "form": values.form, "site": values.site, "recipients": values.recipients,
     "identity": values.identity, "every": values.period, "keep": values.period,
+    **dict.fromkeys(("lock", "requires_copy"), values.flag),
 }  # fmt: skip
 _OTHER_WORDS = {
     "url": "location", "path": "location", "bucket": "location", "kind": "form", "type": "form", "ca": "cacert",
@@ -51,6 +52,7 @@ _OTHER_WORDS = {
     "username": "user", "hosts": "endpoints", "servers": "endpoints", "members": "endpoints", "copies": "repositories",
     "targets": "repositories", "schedule": "every", "interval": "every", "frequency": "every", "retention": "keep",
     "base": "like", "extends": "like", "datacenter": "site", "region": "site", "policy": "tier", "encrypt_to": "recipients",
+    "object_lock": "lock", "locked": "lock", "immutable": "lock", "worm": "lock", "requires": "requires_copy",
     "identity_file": "identity", "state": "state_dir", "state-dir": "state_dir", "state_directory": "state_dir",
 }  # fmt: skip
 _SECRETS = ("password", "passphrase", "token", "secret", "access_key", "secret_key", "identity", "auth-jwt-token")
@@ -201,10 +203,12 @@ class _DocumentReader:
             problem = "a repository keeps its recipients itself"
             hint = 'leave it out and use `backstay recipient`, or write form = "plain"'
             self.note((*path, "recipients"), Wrong(problem, "recipients of plain files only", hint))
-        for key in ("every", "keep"):
-            if not plain and key in table and not ("form" in table and "form" not in said):
-                problem = "a repository keeps what the tier says, at one percent of the size of copies"
-                self.note((*path, key), Wrong(problem, f"`{key}` of plain files only", "leave it out, or write a tier"))
+        if not plain and "every" in table and not ("form" in table and "form" not in said):
+            problem = "a repository gets a point as often as the tier says, at one percent of the size of copies"
+            self.note((*path, "every"), Wrong(problem, "`every` of plain files only", "leave it out, or write a tier"))
+        for key in ("lock", "requires_copy"):
+            if plain and key in table:
+                self.note((*path, key), Wrong("plain files know no such rule", "repositories only", "leave it out"))
         every, keep = said.get("every"), said.get("keep")
         if every is not None and keep is not None and keep.length < every.length:
             problem = f"files kept for {keep} are gone before the next one, {every} later"
@@ -251,11 +255,34 @@ class _DocumentReader:
             hint = 'write companions = ["kubeadm"] beside it'
             self.note((*path, "companion_recipients"), Wrong("it stands without `companions`", "both or none", hint))
         tier = tiers.get(said.pop("tier", ""))
+        self.kept(path, tier, [repositories.get(name) for name in said.get("repositories", ())])
         places = [repositories[name] for name in said.pop("repositories", ())]
         entries = tuple(each for each in places if each is not None)
         if tier is None or not entries or "endpoints" not in said:
             return None
         return Cluster(path[-1], tier=tier, repositories=entries, **said)
+
+    def kept(self, path: KeyPath, tier: Tier | None, entries: Collection[RepositoryEntry | None]) -> None:
+        """Note where no copy keeps what the tier promises, and where one waits for another that is not there."""
+        known = [each for each in entries if each is not None]
+        if tier is None or len(known) < len(entries):
+            return
+        whole = [each for each in known if each.form is Form.REPOSITORY]
+        if whole and all(each.keeps(tier).length < tier.keep.length for each in whole):
+            problem = f"none of them keeps points for {tier.keep}, which the tier `{tier.name}` promises"
+            hint = f'leave `keep` out at one of them, or write keep = "{tier.keep}" there'
+            self.note((*path, "repositories"), Wrong(problem, "one repository that keeps the tier's promise", hint))
+        for each in whole:
+            if each.keeps(tier).length < tier.every.length:
+                problem = (
+                    f"points of {each.name}, kept for {each.keep}, are gone before the next one, {tier.every} later"
+                )
+                hint = f'write keep = "{tier.every}" or longer at {each.name}'
+                self.note((*path, "repositories"), Wrong(problem, "a longer time", hint))
+            if each.requires_copy and len(whole) == 1:
+                problem = f"{each.name} lets points go only when another repository holds them, and there is none"
+                hint = f"add a repository, or leave `requires_copy` out at {each.name}"
+                self.note((*path, "repositories"), Wrong(problem, "a second repository", hint))
 
     def keys(
         self, path: KeyPath, table: Mapping[str, Any], keys: Keys, required: Collection[str] = ()

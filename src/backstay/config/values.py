@@ -203,6 +203,15 @@ def form(value: object) -> Form:
     return Form(choice(value, [each.value for each in Form]))
 
 
+def flag(value: object) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        meant = str(value).strip().lower() in ("yes", "on", "1", "true")
+        hint = f"write {str(meant).lower()}, without quotes"
+        raise Wrong(f"{shown(value)} is neither true nor false", "true or false", hint)
+    return value
+
+
 def choice(value: object, known: Collection[str]) -> str:
     """One of the known words."""
     written = text(value, one_of(known))

@@ -42,7 +42,12 @@ class Tier:
     @property
     def retention(self) -> Policy:
         """One point of each `every`, for as long as `keep`; the youngest all."""
-        return Policy((Rule(self.every, self.keep),), all_within=min(EVERY_POINT_WITHIN, self.keep.length))
+        return retention_of(self.every, self.keep)
+
+
+def retention_of(every: Period, keep: Period) -> Policy:
+    """One point of each `every`, for as long as `keep`; the youngest all, with their history."""
+    return Policy((Rule(every, keep),), all_within=min(EVERY_POINT_WITHIN, keep.length))
 
 
 def _tier(name: str, *, every: str, keep: str, rto: str, rpo: str) -> Tier:

@@ -105,6 +105,7 @@ class CommittedPoint:
     facts: PointFacts
     memory: WriterMemory
     new_bytes: int
+    new_runs: frozenset[str]
     base_reason: str
     """Why a base was made; empty when only new records were written."""
 
@@ -221,7 +222,7 @@ class _Pass:
     ) -> None:
         self._repository, self._source, self._classification = repository, source, classification
         self._memory, self._writer = memory, writer
-        self._new_bytes = 0
+        self._new: dict[str, int] = {}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> _Pass:
@@ -265,7 +266,7 @@ class _Pass:
             writer.progress.begin(f"storing {kind.label}", written.size)
             self._repository.store.put(name, written.content)
             writer.progress.advance(written.size)
-            self._new_bytes += written.size
+            self._new[name] = written.size
             return RunReference(kind, name, written.size)
 
     def _run(self, records: RecordSorter, facts: RunFacts) -> RunReference:
@@ -363,7 +364,7 @@ class _Pass:
             histories,
             self._classification.index,
         )
-        return CommittedPoint(manifest, facts, memory, self._new_bytes, reason)
+        return CommittedPoint(manifest, facts, memory, sum(self._new.values()), frozenset(self._new), reason)
 
     def _companions(self, draft: CompanionsDraft | None, lineage: str, base: str) -> tuple[RunReference, ...]:
         """The run of the companions, an old one if nothing has changed; none where none are wanted."""

@@ -14,7 +14,7 @@ from backstay.cli.render.show import show
 from backstay.cli.render.tables import columns, pairs
 from backstay.cli.repository.named import named_cluster
 from backstay.config.configuration import Cluster
-from backstay.config.promise import Promise, promise_of
+from backstay.config.promise import Copy, Promise, promise_of
 from backstay.config.reading import load
 from backstay.values import span_text
 
@@ -69,6 +69,8 @@ def as_plain(cluster: Cluster, promise: Promise) -> dict[str, Plain]:
                 "object_store": each.object_store,
                 "every": str(each.every or tier.every),
                 "keep": str(each.keep or tier.keep),
+                "lock": each.lock,
+                "requires_copy": each.requires_copy,
             }
             for each in promise.copies
         ],
@@ -87,17 +89,25 @@ def as_text(cluster: Cluster, promise: Promise) -> str:
         ("Back within", f"{tier.rto} (RTO)"),
         ("Runs start", _starts(promise)),
         ("Kept", tier.keep),
-        *(
-            (each.name, f"one every {each.every or tier.every}, kept {each.keep or tier.keep}")
-            for each in promise.copies
-            if each.every is not None or each.keep is not None
-        ),
+        *((each.name, rules) for each in promise.copies if (rules := _rules(each, promise))),
         ("Missing", "; ".join(promise.missing) or "nothing of 3-2-1"),
     ]
     copies: Sequence[Sequence[object]] = [
         (each.name, each.form.value, each.site or "-", each.system, each.location) for each in promise.copies
     ]
     return f"{pairs(rows)}\n\n{columns(('COPY', 'FORM', 'SITE', 'SYSTEM', 'LOCATION'), copies)}"
+
+
+def _rules(copy: Copy, promise: Promise) -> str:
+    """What is otherwise at one copy than the tier says."""
+    tier, rules = promise.tier, []
+    if copy.every is not None or copy.keep is not None:
+        rules.append(f"one every {copy.every or tier.every}, kept {copy.keep or tier.keep}")
+    if copy.requires_copy:
+        rules.append("points go only when another copy holds them, verified")
+    if copy.lock:
+        rules.append("locked against deletion for as long")
+    return "; ".join(rules)
 
 
 def _starts(promise: Promise) -> str:

@@ -35,6 +35,7 @@ from backstay.clock import SystemClock
 from backstay.errors import ExitStatus
 from backstay.findings import Finding
 from backstay.formats.hashkv import HashKV
+from backstay.jobs.automation.locks import lock
 from backstay.jobs.backup import run as backing_up
 from backstay.jobs.backup.computing import Computing
 from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
@@ -149,12 +150,16 @@ def command(
                     opened, store, wish, state,
                     clock=clock, entropy=os.urandom, spill=place, progress=progress, proven=proven, computing=computing,
                 )  # fmt: skip
+                locked: tuple[Finding, ...] = ()
+                if configured is not None and access.named is not None and access.named.entry.lock:
+                    policy = access.named.entry.retention(configured.tier)
+                    locked = lock(opened, report.manifest, report.new_runs, policy)
                 if why:
                     key = state.signing_key()
                     put_hold(opened, [report.manifest], why, None, key, now=clock.now(), entropy=os.urandom)
     finally:
         progress.finish()
-    missing = [each for each in report.findings if each.code == backing_up.SLOT_MISSING.code]
+    missing = [*locked, *(each for each in report.findings if each.code == backing_up.SLOT_MISSING.code)]
     for each in missing:
         reporting.warn(str(each))
     show({**as_data(report), "held": bool(why)}, output, lambda: as_text(report) + (f"\n\nHeld: {why}" if why else ""))

@@ -13,8 +13,11 @@ from pathlib import Path
 
 from backstay import __version__
 from backstay.clock import Clock
+from backstay.findings import Finding
 from backstay.jobs.automation.copy import Care, Look, Stored, Upkeep, Verified
+from backstay.jobs.automation.elsewhere import Opened, held_elsewhere
 from backstay.jobs.automation.heads import Heads, read_heads
+from backstay.jobs.automation.locks import extend, lock
 from backstay.jobs.automation.reading import Reading
 from backstay.jobs.automation.upkeep import mark, merge, sweep
 from backstay.jobs.backup import run as backing_up
@@ -48,7 +51,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryCopy:
-    """A copy by its name. `opened` opens the repository, with or without identities; `within`: see `Promised`."""
+    """A copy by its name. `opened` opens the repository, with or without identities; `within`: see `Promised`.
+
+    `lock`: objects are locked for as long as `retention` can need them. `others`, if there are any: points go only when one of
+    these repositories holds them too, or when they are older than `promised`.
+    """
 
     name: str
     place: CopyPlace
@@ -58,6 +65,9 @@ class RepositoryCopy:
     opened: Callable[[], AbstractContextManager[Repository]]
     state_of: Callable[[Repository], WriterState]
     tools: Tools
+    lock: bool = False
+    others: tuple[Opened, ...] = ()
+    promised: timedelta = timedelta(0)
 
     @contextmanager
     def open(self) -> Iterator[OpenRepositoryCopy]:
@@ -96,7 +106,10 @@ class OpenRepositoryCopy:
                 computing=source.computing,
             )
         note = f"a base, because {report.base_reason}" if report.base_reason else ""
-        return Stored(report.manifest.id, report.new_bytes, note, (*source.findings, *report.findings))
+        locked: tuple[Finding, ...] = ()
+        if self._copy.lock:
+            locked = lock(self._repository, report.manifest, report.new_runs, self._copy.retention)
+        return Stored(report.manifest.id, report.new_bytes, note, (*source.findings, *report.findings, *locked))
 
     def care(self, now: datetime, last: datetime | None) -> Care:
         """Verify up to `intact` what never was, and the oldest of the rest; mark what may go."""
@@ -109,6 +122,8 @@ class OpenRepositoryCopy:
         chosen |= set(due(checked, now, within=self._copy.within, last_round=last_round))
         verified = self._verify(catalogue, [each for each in points if each.id in chosen], Level.INTACT, now)
         care = self._care_of(verified, points, [*facts, *self._fact(verified, level, now)], level, now)
+        others = self._copy.others
+        held = held_elsewhere(points, others, promised=self._copy.promised) if others else None
         marked = mark(
             self._repository,
             catalogue,
@@ -117,8 +132,10 @@ class OpenRepositoryCopy:
             self._state.signing_key(),
             cluster=self._copy.cluster,
             now=now,
+            copied=held,
         )
-        return replace(care, removed=marked.count, findings=(*care.findings, *marked.findings))
+        locked = self._locked_longer(points, now)
+        return replace(care, removed=marked.count, findings=(*care.findings, *marked.findings, *locked))
 
     def look(self, now: datetime) -> Look:
         heads = read_heads(self._repository, self._copy.cluster)
@@ -153,6 +170,7 @@ class OpenRepositoryCopy:
             rebuilt_seconds=next((each.seconds for each in rebuilt.points if each.milliseconds is not None), None),
             findings=tuple(dict.fromkeys((*rebuilt.all_findings, *care.findings))),
         )
+        locked = self._locked_longer(points, now)
         key = self._state.signing_key()
         merged = merge(
             self._repository, key, cluster=self._copy.cluster, clock=tools.clock,
@@ -164,8 +182,15 @@ class OpenRepositoryCopy:
             cluster=self._copy.cluster, clock=tools.clock, progress=tools.progress,
         )  # fmt: skip
         return Upkeep(
-            care, merged.count, swept.count, swept.freed_bytes, (*care.findings, *merged.findings, *swept.findings)
+            care,
+            merged.count,
+            swept.count,
+            swept.freed_bytes,
+            (*care.findings, *locked, *merged.findings, *swept.findings),
         )
+
+    def _locked_longer(self, points: Sequence[Manifest], now: datetime) -> tuple[Finding, ...]:
+        return extend(self._repository, points, self._copy.retention, now=now) if self._copy.lock else ()
 
     def _points(self, catalogue: Catalogue) -> list[Manifest]:
         return [each for each in catalogue.points if each.cluster == self._copy.cluster]

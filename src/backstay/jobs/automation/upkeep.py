@@ -6,7 +6,7 @@ at once is no objection here, as after a pause of runs it always does: then the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,8 +59,12 @@ def mark(
     *,
     cluster: str,
     now: datetime,
+    copied: Collection[str] | None = None,
 ) -> Done:
-    """Mark the points of `cluster` that `policy` no longer keeps, and let the history of old ones go."""
+    """Mark the points of `cluster` that `policy` no longer keeps, and let the history of old ones go.
+
+    Where `copied` is given, only of these points.
+    """
 
     def readable(manifest: Manifest) -> PointFacts | None:
         # Of today's points the writer still has the key; of others the number of keys is not known.
@@ -83,6 +87,7 @@ def mark(
         pinned=pinned_points(repository.store, now),
         head_level=HEAD_LEVEL,
         gradual=True,
+        copied=copied,
     )
     if plan.refused:
         waits = f"{len(plan.decision.drop) + len(plan.fading)} points: {', '.join(each.value for each in plan.refused)}"

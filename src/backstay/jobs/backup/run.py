@@ -65,6 +65,7 @@ class BackupReport:
     manifest: Manifest
     facts: PointFacts
     new_bytes: int
+    new_runs: frozenset[str]
     base_reason: str
     seconds: float
     findings: tuple[Finding, ...]
@@ -198,7 +199,15 @@ def examine(store: OpenedStore, progress: Progress) -> tuple[Inspection, tuple[F
 
 
 def _report(committed: CommittedPoint, seconds: float, found: tuple[Finding, ...]) -> BackupReport:
-    return BackupReport(committed.manifest, committed.facts, committed.new_bytes, committed.base_reason, seconds, found)
+    return BackupReport(
+        committed.manifest,
+        committed.facts,
+        committed.new_bytes,
+        committed.new_runs,
+        committed.base_reason,
+        seconds,
+        found,
+    )
 
 
 @contextmanager

@@ -6,9 +6,10 @@ credentials that may delete; where a storage cannot lock (docs/decisions/0051) n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from backstay import errors
 from backstay.blobs.contract import Answer, BlobStore
@@ -33,24 +34,41 @@ class Locked:
     is_supported: bool = True
 
 
-def lock_point(repository: Repository, point: Manifest, policy: Policy) -> Locked:
-    """Lock everything that a new point needs, the manifest and the public documents too."""
+class _Span(NamedTuple):
+    """The first point that needs an object, until when its own lock goes, and until when some point needs it."""
+
+    start: datetime
+    given: datetime
+    until: datetime
+
+
+def lock_point(
+    repository: Repository, point: Manifest, policy: Policy, new_runs: Collection[str] | None = None
+) -> Locked:
+    """Lock what a new point needs, the manifest and the public documents too; of runs only `new_runs`, if they are given.
+
+    What it shares with points before it is locked already, and longer by `extend_locks` when its time comes.
+    """
     documents = (names.DESCRIPTION, *(names.trust(each) for each in range(1, repository.trust.number + 1)))
-    wanted = {**_dates([point], policy), **dict.fromkeys(documents, lock_until("manifest", point.time, policy))}
+    wanted = dict.fromkeys(documents, lock_until("manifest", point.time, policy))
+    for name, span in _spans([point], policy).items():
+        if new_runs is None or name in new_runs or not name.startswith(names.RUNS):
+            wanted[name] = span.until
     return _lock(repository.store, wanted)
 
 
 def extend_locks(repository: Repository, points: Iterable[Manifest], policy: Policy, *, now: datetime) -> Locked:
     """Make the locks of `points`, which stay, longer where less than a quarter of their time is left.
 
-    An object that a new point rests upon is locked as long as that point asks, however old it is.
+    An object that a new point rests upon is locked as long as that point asks, however old it is. An object is asked about only
+    once its own first lock, of which the manifests tell, has used up as much: most never are.
     """
     store = repository.store
     if store.features().locks is Answer.NO:
         return Locked(is_supported=False)
     due: dict[str, datetime] = {}
-    for name, until in _dates(points, policy).items():
-        if until <= now:
+    for name, (start, given, until) in _spans(points, policy).items():
+        if until <= now or given - now >= LEAST_LEFT * (until - start):
             continue
         try:
             blob, before = store.stat(name), store.locked_until(name)
@@ -67,15 +85,16 @@ def extend_locks(repository: Repository, points: Iterable[Manifest], policy: Pol
     return _lock(store, due)
 
 
-def _dates(points: Iterable[Manifest], policy: Policy) -> dict[str, datetime]:
-    """Until when each object that `points` need is to be locked: the latest that one of them asks."""
-    found: dict[str, datetime] = {}
+def _spans(points: Iterable[Manifest], policy: Policy) -> dict[str, _Span]:
+    """How long each object that `points` need is to be locked."""
+    found: dict[str, _Span] = {}
     for point in points:
-        for each in point.objects:
-            kind = each.kind.label if isinstance(each, RunReference) else "slot"
+        objects = [(each.name, each.kind.label if isinstance(each, RunReference) else "slot") for each in point.objects]
+        for name, kind in (*objects, (point.where, "manifest")):
             until = lock_until(kind, point.time, policy)
-            found[each.name] = max(until, found.get(each.name, until))
-        found[point.where] = lock_until("manifest", point.time, policy)
+            known = found.get(name, _Span(point.time, until, until))
+            first = min(known, _Span(point.time, until, until))
+            found[name] = _Span(first.start, first.given, max(known.until, until))
     return found
 
 

@@ -49,7 +49,7 @@ def command(
     """
     now = SystemClock().now()
     with opened_repository(repository, access, reporting) as opened:
-        plan = wish.plan(opened, access, reporting, now)
+        plan, said_by = wish.plan(opened, access, reporting, now)
         if len(wanted) < _SHORTEST_HASH or not plan.hash.startswith(wanted.lower()):
             raise errors.RETENTION_CHANGED.error(
                 "this is not the plan that was read", where=repository, why=f"its hash is {plan.hash}"
@@ -64,7 +64,7 @@ def command(
     count, fading = len(plan.decision.drop), len(plan.fading)
     faded = f", {'would let' if dry_run else 'let'} the history of {fading} go" if fading else ""
     show(
-        {**as_plain(plan), "changed": not dry_run and count + fading > 0},
+        {**as_plain(plan, said_by), "changed": not dry_run and count + fading > 0},
         output,
-        lambda: f"{as_text(plan)}\n{word} {count} points{faded}",
+        lambda: f"{as_text(plan, said_by)}\n{word} {count} points{faded}",
     )

@@ -53,18 +53,19 @@ def command(*, repository: str, wish: Wish, now: str, access: Access, output: Fo
     """
     time = parse_time(now) if now else SystemClock().now()
     with opened_repository(repository, access, reporting) as opened:
-        plan = wish.plan(opened, access, reporting, time)
-    show(as_plain(plan), output, lambda: as_text(plan))
+        plan, said_by = wish.plan(opened, access, reporting, time)
+    show(as_plain(plan, said_by), output, lambda: as_text(plan, said_by))
     return ExitStatus.REFUSED if plan.refused else ExitStatus.OK
 
 
-def as_plain(plan: Plan) -> dict[str, Plain]:
+def as_plain(plan: Plan, said_by: str) -> dict[str, Plain]:
     """A plan as JSON and YAML have it."""
     decision = plan.decision
     fading = {each.id for each in plan.fading}
     return {
         "hash": plan.hash,
         "policy": policy_text(plan.policy),
+        "policy_from": said_by,
         "points": [
             {
                 "id": each.id,
@@ -89,7 +90,7 @@ def as_plain(plan: Plan) -> dict[str, Plain]:
     }
 
 
-def as_text(plan: Plan) -> str:
+def as_text(plan: Plan, said_by: str) -> str:
     """A plan for people."""
     decision = plan.decision
     if not decision.points:
@@ -112,6 +113,7 @@ def as_text(plan: Plan) -> str:
         f"{len(decision.drop)} may go; that frees {len(plan.frees)} objects, {size_text(plan.freed_bytes)}",
         *_links(plan),
         *(f"refused: {_ALLOWED[each]} (--allow {each.value})" for each in plan.refused),
+        f"policy {', '.join(map(str, plan.policy.rules))}, from {said_by}",
         f"plan {plan.hash}",
     ]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.opened import Access, opened_repository, repository_options, state_of
+from backstay.cli.repository.retention.configured import only_configured_policy
 from backstay.cli.repository.retention.wish import parse_period
 from backstay.clock import SystemClock
 from backstay.jobs.retention.sweep import SweepPlan, Swept, plan_sweep, sweep
@@ -45,7 +46,8 @@ def command(
     """Delete from REPO what nobody needs: points whose grace is over, runs that were merged, leftovers of interrupted backups.
 
     What goes is said in a signed commit first. What a point that stays, a hold, or a running restore needs is never touched;
-    what the storage keeps under lock stays, and is counted. No identity is needed. Exits with 9 where more than a
+    what the storage keeps under lock stays, and is counted. Of a repository that is called by its name in backstay.toml only what
+    its tier does not want goes, whatever is marked. No identity is needed. Exits with 9 where more than a
     fifth of all points would go at once, for marks may be those of somebody who has stolen an agent's key; with 11 while somebody
     else maintains the repository.
     """
@@ -53,12 +55,17 @@ def command(
     clock, progress = SystemClock(), reporting.watch()
     try:
         with opened_repository(repository, access, reporting) as opened:
+            configured = only_configured_policy(access)
+            policy, cluster = (None, "") if configured is None else (configured.policy, configured.cluster.name)
             if dry_run:
-                plan = plan_sweep(opened, now=clock.now(), grace=length)
+                plan = plan_sweep(opened, now=clock.now(), grace=length, policy=policy, cluster=cluster)
                 show(_plan_data(plan), output, lambda: _plan_text(plan))
                 return
             key = None if only_declared else state_of(access, opened).signing_key()
-            swept = sweep(opened, key, clock=clock, grace=length, progress=progress, allow_many=allow_many)
+            swept = sweep(
+                opened, key, clock=clock, grace=length, progress=progress,
+                policy=policy, cluster=cluster, allow_many=allow_many,
+            )  # fmt: skip
     finally:
         progress.finish()
     show(_data(swept), output, lambda: _text(swept))

@@ -1,15 +1,18 @@
 """What the retention commands are told about the policy, as options, and the plan that follows from it.
 
 @policy_options    -> wish: Wish     (--keep, --all-within, --minimum-points, --zone, --allow, --requires-copy, --cluster)
-wish.plan(repository, access, now)   the plan, from what is there now
+wish.plan(repository, access, now)   the plan, from what is there now, and who said its policy
+
+A repository that is called by its name in backstay.toml is kept by the tier of its cluster, unless --keep says otherwise.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,55 +24,87 @@ from backstay.cli.options import attach
 from backstay.cli.reporting import Reporting
 from backstay.cli.repository.list import readable_facts
 from backstay.cli.repository.opened import Access, opened_repository
+from backstay.cli.repository.retention.configured import ConfiguredPolicy, configured_policy
+from backstay.jobs.automation.elsewhere import held_by, held_elsewhere
 from backstay.jobs.retention.plan import Plan, make_plan
 from backstay.policy.retention.guards import Guard
 from backstay.policy.retention.periods import Period
 from backstay.policy.retention.policy import DEFAULT, Policy, Rule
-from backstay.repository.catalogue import read_catalogue
-from backstay.repository.facts import newest_by_point, rank, read_facts
+from backstay.repository.catalogue import Catalogue, read_catalogue
+from backstay.repository.facts import read_facts
 from backstay.repository.repository import Repository
 from backstay.repository.retention.holds import read_holds
 from backstay.repository.retention.pins import pinned_points
 
 POLICY = "Policy"
-_COPY_LEVEL = "intact"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The policy, for one cluster or for all, what is allowed, and the repository that must hold what goes."""
+    """What was said of the policy, None for what was not; the cluster, empty for all; what is allowed; and the repository that must
+    hold what goes.
+    """
 
-    policy: Policy
+    keep: tuple[str, ...]
+    all_within: str | None
+    minimum_points: int | None
+    zone: str | None
     cluster: str
     allowed: tuple[Guard, ...]
     requires_copy: str
 
-    def plan(self, repository: Repository, access: Access, reporting: Reporting, now: datetime) -> Plan:
-        """What follows from it at `now`. Raises what reading the repository, or the other one, raises."""
-        return make_plan(
+    def plan(self, repository: Repository, access: Access, reporting: Reporting, now: datetime) -> tuple[Plan, str]:
+        """What follows from it at `now`, and who said so. Raises what reading the repository, or the other one, raises."""
+        configured = None if self.keep else configured_policy(access, self.cluster)
+        policy = self._policy(DEFAULT if configured is None else configured.policy)
+        cluster = self.cluster if configured is None else configured.cluster.name
+        catalogue = read_catalogue(repository)
+        plan = make_plan(
             repository,
-            read_catalogue(repository),
+            catalogue,
             read_facts(repository),
             read_holds(repository),
-            self.policy,
+            policy,
             now=now,
             readable=lambda manifest: readable_facts(repository, manifest),
-            cluster=self.cluster,
+            cluster=cluster,
             allowed=self.allowed,
             pinned=pinned_points(repository.store, now),
-            copied=self._copied(access, reporting),
+            copied=self._copied(catalogue, configured, access, reporting),
         )
+        said_by = "--keep" if self.keep else "the default" if configured is None else configured.said_by
+        return plan, said_by
 
-    def _copied(self, access: Access, reporting: Reporting) -> Collection[str] | None:
-        """The points that the other repository holds and that were verified there."""
-        if not self.requires_copy:
+    def check(self) -> None:
+        """Raise `USAGE` for what can be no policy, before anything is opened."""
+        self._policy(DEFAULT)
+
+    def _policy(self, base: Policy) -> Policy:
+        """`base` with what was said. Raises `USAGE`."""
+        try:
+            return replace(
+                base,
+                rules=tuple(Rule.parse(each) for each in self.keep) or base.rules,
+                all_within=base.all_within
+                if self.all_within is None
+                else parse_period(self.all_within, "--all-within"),
+                minimum_points=base.minimum_points if self.minimum_points is None else self.minimum_points,
+                zone=base.zone if self.zone is None else _zone(self.zone),
+            )
+        except ValueError as problem:
+            raise errors.USAGE.error("this is no policy", why=str(problem)) from problem
+
+    def _copied(
+        self, catalogue: Catalogue, configured: ConfiguredPolicy | None, access: Access, reporting: Reporting
+    ) -> Collection[str] | None:
+        """The points that the other repository holds and that were verified there; None where there need be none."""
+        if self.requires_copy:
+            with opened_repository(self.requires_copy, access, reporting) as other:
+                return held_by(catalogue.points, other)
+        if configured is None or not configured.others:
             return None
-        with opened_repository(self.requires_copy, access, reporting) as other:
-            verified = newest_by_point(read_facts(other))
-            points = {each.id for each in read_catalogue(other).require_sound().points}
-        return {
-            name for name, (_, fact) in verified.items() if name in points and rank(fact.level) >= rank(_COPY_LEVEL)
-        }
+        opened = [partial(opened_repository, each, access, reporting) for each in configured.others]
+        return held_elsewhere(catalogue.points, opened, promised=configured.cluster.tier.keep.length)
 
 
 def policy_options(function: CommandBody) -> CommandBody:
@@ -78,22 +113,26 @@ def policy_options(function: CommandBody) -> CommandBody:
     @functools.wraps(function)
     def with_wish(*arguments: Any, **values: Any) -> int | None:
         values["wish"] = Wish(
-            _policy(values.pop("keep"), values.pop("all_within"), values.pop("minimum_points"), values.pop("zone")),
+            values.pop("keep"),
+            values.pop("all_within"),
+            values.pop("minimum_points"),
+            values.pop("zone"),
             values.pop("cluster"),
             tuple(Guard(each) for each in values.pop("allow")),
             values.pop("requires_copy"),
         )
+        values["wish"].check()
         return function(*arguments, **values)
 
     parameters = [
         Option(["--keep"], multiple=True, metavar="EVERY:FOR", section=POLICY,
-               help="A rule such as 15m:7d; default 15m:7d 1h:30d 1d:90d 1mo:1y."),
-        Option(["--all-within"], default="7d", show_default=True, metavar="PERIOD", section=POLICY,
-               help="Keep every point so young."),
-        Option(["--minimum-points"], type=click.IntRange(1), default=DEFAULT.minimum_points, show_default=True,
-               section=POLICY, help="Keep so many at least."),
-        Option(["--zone"], default="UTC", show_default=True, metavar="NAME", section=POLICY,
-               help="Whose days, weeks and months count."),
+               help="A rule such as 15m:7d; else the tier of backstay.toml, else 15m:7d 1h:30d 1d:90d 1mo:1y."),
+        Option(["--all-within"], metavar="PERIOD", section=POLICY,
+               help="Keep every point so young, with its history; 7d, unless the tier keeps less."),
+        Option(["--minimum-points"], type=click.IntRange(1), section=POLICY,
+               help=f"Keep so many at least; {DEFAULT.minimum_points} unless said."),
+        Option(["--zone"], metavar="NAME", section=POLICY,
+               help="Whose days, weeks and months count; UTC unless said."),
         Option(["--allow"], multiple=True, type=click.Choice([each.value for each in Guard]), section=POLICY,
                help="Accept what a guard refuses."),
         Option(["--requires-copy"], default="", metavar="REPO", section=POLICY,
@@ -118,14 +157,6 @@ def parse_period(text: str, where: str) -> timedelta:
         return timedelta(0) if text == "0" else Period.parse(text).length
     except ValueError as problem:
         raise errors.USAGE.error(f"`{text}` is no period", where=where, why=str(problem)) from problem
-
-
-def _policy(keep: Sequence[str], all_within: str, minimum_points: int, zone: str) -> Policy:
-    try:
-        rules = tuple(Rule.parse(each) for each in keep) or DEFAULT.rules
-        return Policy(rules, parse_period(all_within, "--all-within"), minimum_points, zone=_zone(zone))
-    except ValueError as problem:
-        raise errors.USAGE.error("this is no policy", why=str(problem)) from problem
 
 
 def _zone(name: str) -> tzinfo:
