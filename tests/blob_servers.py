@@ -17,6 +17,7 @@ import tempfile
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ from typing import Self
 
 import asyncssh
 
+from backstay.https.exchange import exchange
+from backstay.https.signature_v4 import Credentials, Scope, signed_headers
 from tests.etcd_process import free_ports
 from tests.peers import Tool
 
@@ -123,6 +126,34 @@ class S3Server(LoopbackServer):
     def environment(self) -> Mapping[str, str]:
         """What `open_store` needs to know beside the location."""
         return {"AWS_ACCESS_KEY_ID": self.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": self.SECRET_KEY}
+
+
+class LockingS3Server(S3Server):
+    """versitygw with versions, and a bucket in which objects can be locked."""
+
+    LOCKED = "locked"
+
+    def __init__(self, tool: Tool, base: Path) -> None:
+        super().__init__(tool, base)
+        self._versions = base / "versions"
+        self._versions.mkdir()
+
+    def command(self) -> Sequence[str | Path]:
+        *options, _, _, data = super().command()
+        # Without the sidecar: in it an object that was deleted and put again stays deleted.
+        return (*options, "--versioning-dir", self._versions, data)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        headers = {"Host": f"127.0.0.1:{self.port}", "X-Amz-Content-Sha256": hashlib.sha256(b"").hexdigest()}
+        path = f"/{self.LOCKED}"
+        signed = signed_headers(
+            Credentials(self.ACCESS_KEY, self.SECRET_KEY), Scope("us-east-1", "s3"),
+            {**headers, "X-Amz-Bucket-Object-Lock-Enabled": "true"}, b"", datetime.now(UTC), method="PUT", path=path,
+        )  # fmt: skip
+        answer = exchange("PUT", f"http://127.0.0.1:{self.port}{path}", b"", signed)
+        assert answer.status == 200, answer
+        return self
 
 
 class RcloneServer(LoopbackServer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,14 @@ from backstay.clock import SystemClock
 from backstay.errors import BackstayError
 from backstay.jobs.copy.run import copy_repository
 from backstay.jobs.points.verify import verify
+from backstay.jobs.retention.locking import extend_locks, lock_point
+from backstay.policy.retention.policy import Policy, Rule
 from backstay.repository.repository import open_repository
 from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
 from tests import peers
 from tests.backing_up import Place, small_history
-from tests.blob_servers import AzureServer, S3Server, SftpServer
+from tests.blob_servers import AzureServer, LockingS3Server, S3Server, SftpServer
 from tests.google_stand_in import GoogleStandIn
 from tests.retaining import Maintained
 
@@ -141,3 +144,29 @@ class Interrupted(MeteredStore):
         if self.usage()["put"].calls == self._puts:
             raise errors.STORAGE_UNREACHABLE.error("gone")
         return super().put(name, content, create_only=create_only)
+
+
+def test_a_bucket_that_locks_keeps_what_a_sweep_would_take(tmp_path: Path) -> None:
+    policy = Policy((Rule.parse("1d:30d"),), timedelta(days=3), 1)
+    with (
+        LockingS3Server(peers.tool("versitygw"), tmp_path) as server,
+        closing(open_store(server.location("repository", server.LOCKED), server.environment)) as store,
+    ):
+        place, cluster = Maintained(spill=tmp_path, store=store), small_history()
+        place.now = place.clock.time = SystemClock().now()
+        first = place.back_up(cluster)
+        done = lock_point(place.repository(), first.manifest, policy, first.new_runs)
+        assert done.is_supported
+        assert (
+            done.count == len(first.new_runs) + len(first.manifest.slots) + 3
+        )  # the manifest, the description, the trust
+        cluster.put(b"a", b"2")
+        place.memory = None
+        place.back_up(cluster)
+        place.expire(place.catalogue().points[:1])
+        place.pass_time(days=2)
+        swept = place.sweep()
+        assert set(swept.locked) >= first.new_runs
+        assert first.new_runs <= place.run_names()
+        assert place.assert_all_restore() == 1
+        assert extend_locks(place.repository(), place.catalogue().points, policy, now=place.now).is_supported

@@ -1,4 +1,4 @@
-"""Runs whose copies are locked, and whose near copy lets go only what the far one holds, on real repositories by a virtual clock."""
+"""Runs whose copies are locked, and whose near copy lets go what the far one holds: real repositories, a virtual clock."""
 
 from __future__ import annotations
 

@@ -55,6 +55,6 @@ def test_a_snapshot_of_it_is_sound(tmp_path: Path) -> None:
 def test_the_formula_gives_what_was_worked_out_by_hand() -> None:
     # 34.3 MB a base, 6.68 MB a state, 6.95 MB a history, 2.45 MB a merged state.
     total = extrapolated(34.3, 6.68, 6.95, 2.45)
-    assert round(total.young_histories) == 70  # 57.7 states, 7.2 bases, 4.7 histories of seven days
-    assert round(total.every) == 125
-    assert round(total.thinned) == 39
+    assert round(total.kept) == 70  # 57.7 states, 7.2 bases, 4.7 histories of seven days
+    assert round(total.with_history) == 125
+    assert round(total.thinned) == 32

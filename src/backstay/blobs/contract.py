@@ -218,9 +218,9 @@ def not_found(store: BlobStore, name: str) -> errors.BackstayError:
     return errors.BLOB_NOT_FOUND.error(f"there is no `{name}`", where=store.location)
 
 
-def unlockable(store: BlobStore) -> errors.BackstayError:
+def unlockable(store: BlobStore, why: str = "") -> errors.BackstayError:
     """The one error of stores that keep no locks."""
-    return errors.LOCK_UNSUPPORTED.error("objects cannot be locked here", where=store.location)
+    return errors.LOCK_UNSUPPORTED.error("objects cannot be locked here", where=store.location, why=why)
 
 
 def locked(store: BlobStore, name: str, until: datetime) -> errors.BackstayError:

@@ -28,7 +28,7 @@ from backstay.blobs.local import LocalStore
 
 SCHEMES = ("file", "s3", "az", "gs", "sftp")
 _PARAMETERS = {
-    "s3": {"endpoint", "region", "path-style", "allow-http", "checksum"},
+    "s3": {"endpoint", "region", "path-style", "allow-http", "checksum", "lock"},
     "az": {"account", "endpoint", "allow-http"},
     "gs": {"endpoint", "allow-http"},
 }
@@ -118,6 +118,7 @@ def open_store(location: str | Location, environment: Mapping[str, str]) -> Blob
 def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
     try:
         from backstay.blobs.s3 import S3BlobStore, S3Options
+        from backstay.blobs.s3_locks import MODES
     except ImportError as problem:
         raise _missing("s3", "obstore", problem) from problem
     parameters = where.parameters
@@ -137,6 +138,9 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
     checksum = parameters.get("checksum", "sha256").upper()
     if checksum not in ("SHA256", "NONE"):
         raise invalid("`checksum` is `sha256` or `none`")
+    mode = parameters.get("lock", "governance").lower()
+    if mode not in MODES:
+        raise invalid("`lock` is `governance` or `compliance`")
     # AWS wants the bucket in the host name; a dot in it would not fit AWS' certificate.
     path_style = switch(parameters, "path-style", default=bool(endpoint) or "." in where.host)
     return S3BlobStore(
@@ -152,6 +156,7 @@ def _open_s3(where: Location, environment: Mapping[str, str]) -> BlobStore:
             allow_http=allow_http,
             checksum="" if checksum == "NONE" else checksum,
             authority=authority,
+            lock_mode=mode,
         )
     )
 

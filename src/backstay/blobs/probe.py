@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from backstay import errors
 from backstay.blobs.contract import Answer, BlobStore, Features
@@ -47,7 +48,15 @@ STORE_CLOCK_DIFFERS = declare(
     "set both by NTP; S3 refuses signatures that are 15 minutes off",
 )
 
+STORE_LOCK_FORGOTTEN = declare(
+    "store-lock-forgotten",
+    Severity.WARNING,
+    "The storage took a lock on an object, and deleted the object all the same.",
+    "do not rely on locks there",
+)
+
 CLOCK_TOLERANCE_SECONDS = 60.0
+LOCK_SECONDS = 2
 NAME_PREFIX = "backstay-probe-"
 
 
@@ -72,6 +81,7 @@ def probe(store: BlobStore, clock: Clock, random_source: random.Random) -> Probe
         if abs(offset) > CLOCK_TOLERANCE_SECONDS:
             found.append(STORE_CLOCK_DIFFERS.at(store.location, f"the storage's clock is {offset:+.0f} s off"))
         ranges = _reads_ranges(store, name, found)
+        locks = _locks(store, name, clock, found)
         listed = any(blob.name == name for blob in store.list(NAME_PREFIX))
         if not listed:
             found.append(STORE_LISTS_LATE.at(store.location, f"`{name}` was written and is not listed"))
@@ -85,6 +95,7 @@ def probe(store: BlobStore, clock: Clock, random_source: random.Random) -> Probe
         reads_ranges=ranges,
         lists_at_once=_answer(listed and forgotten),
         deletes=deletes,
+        locks=locks,
         clock_offset_seconds=offset,
     )
     return Probe(features, tuple(found))
@@ -120,6 +131,31 @@ def _reads_ranges(store: BlobStore, name: str, found: list[Finding]) -> Answer:
         return Answer.YES
     found.append(STORE_READS_WRONG.at(store.location, f"bytes 3 to 8 of `{name}` are not those of the whole"))
     return Answer.NO
+
+
+def _locks(store: BlobStore, name: str, clock: Clock, found: list[Finding]) -> Answer:
+    """Whether an object that is locked stays; asked of stores whose driver does not know. The lock is over when this returns."""
+    known = store.features().locks
+    if known is not Answer.UNKNOWN:
+        return known
+    until = store.stat(name).modified.replace(microsecond=0) + timedelta(seconds=LOCK_SECONDS)
+    try:
+        store.lock(name, until)
+    except errors.BackstayError as error:
+        if error.kind not in (errors.LOCK_UNSUPPORTED, errors.STORAGE_DENIED):
+            raise
+        return Answer.NO
+    probed = Answer.YES
+    try:
+        store.delete(name)
+        found.append(STORE_LOCK_FORGOTTEN.at(store.location, f"`{name}` was locked until {until:%H:%M:%S}"))
+        store.put(name, b"again", create_only=False)
+        probed = Answer.NO
+    except errors.BackstayError as error:
+        if error.kind not in (errors.BLOB_LOCKED, errors.STORAGE_DENIED):
+            raise
+    clock.sleep(LOCK_SECONDS + 1)
+    return probed
 
 
 def _deletes(store: BlobStore, name: str, found: list[Finding]) -> tuple[Answer, bool]:

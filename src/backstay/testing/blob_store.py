@@ -8,9 +8,12 @@ are checked, also after one is found broken; `ContractBroken` names each with wh
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 from backstay import errors
 from backstay.blobs.contract import LONGEST_NAME, LONGEST_PART, Answer, BlobStore, read_all
@@ -18,6 +21,8 @@ from backstay.blobs.contract import LONGEST_NAME, LONGEST_PART, Answer, BlobStor
 Promise = Callable[[BlobStore], None]
 LARGE_BYTES = (3 << 20) + 17
 WRITERS = 4
+LOCK_SECONDS, POLL_SECONDS = 2, 0.05
+"""How long an object stays locked: storages know whole seconds."""
 
 INVALID_NAMES = (
     "",
@@ -225,6 +230,35 @@ def _a_reader_may_leave_early(store: BlobStore) -> None:
     require(store.stat("large").size == LARGE_BYTES, "the store goes on working")
 
 
+def _a_locked_object_is_kept_until_its_date(store: BlobStore) -> None:
+    store.put("locked", b"1")
+    now = datetime.now(UTC).replace(microsecond=0)
+    until = now + timedelta(seconds=LOCK_SECONDS)
+    try:
+        store.lock("locked", until)
+    except errors.BackstayError as problem:
+        require(problem.kind is errors.LOCK_UNSUPPORTED, f"a store that cannot lock says so, and not {problem}")
+        require(store.features().locks is not Answer.YES, "a driver that says it locks does")
+        refuses(errors.LOCK_UNSUPPORTED, lambda: store.locked_until("locked"))
+        store.delete("locked")
+        return
+    require(store.features().locks is not Answer.NO, "a driver that says it cannot lock does not")
+    require(store.locked_until("locked") == until, "the date of a lock reads back")
+    store.lock("locked", now + timedelta(seconds=1))
+    require(store.locked_until("locked") == until, "a lock is never made shorter")
+    refuses(errors.BLOB_LOCKED, lambda: store.delete("locked"))
+    require(read_all(store, "locked", limit_bytes=10) == b"1", "what was not deleted is there")
+    refuses(errors.BLOB_NOT_FOUND, lambda: store.lock("nothing", until))
+    deadline = time.monotonic() + 5 * LOCK_SECONDS
+    while any(blob.name == "locked" for blob in store.list()):
+        require(time.monotonic() < deadline, "a lock ends at its date")
+        time.sleep(POLL_SECONDS)
+        with contextlib.suppress(errors.BackstayError):
+            store.delete("locked")
+    store.put("locked", b"2", create_only=False)
+    require(store.locked_until("locked") is None, "a new object has no lock of an old one")
+
+
 def _the_driver_answers_for_itself(store: BlobStore) -> None:
     features = store.features()
     require(isinstance(features.create_refuses_existing, Answer), "features are answers")
@@ -247,6 +281,7 @@ PROMISES: tuple[Promise, ...] = (
     _a_listing_is_complete_and_sorted,
     _a_bad_name_is_refused_before_anything_happens,
     _a_reader_may_leave_early,
+    _a_locked_object_is_kept_until_its_date,
     _the_driver_answers_for_itself,
 )
 

@@ -23,8 +23,8 @@ from backstay import errors
 from backstay.clock import Clock
 from backstay.crypto.key_services import AWS_KMS, address_of
 from backstay.crypto.key_services.https import post, require_address
-from backstay.crypto.key_services.signature_v4 import Credentials, Scope, signed_headers
 from backstay.crypto.slots import SlotContext
+from backstay.https.signature_v4 import Credentials, Scope, signed_headers
 
 _ARN = re.compile(r"arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]+):[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+")
 _FOREIGN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})

@@ -1,26 +1,13 @@
-"""One POST to a key service: bounded in time and size, no redirects, no proxies, plain http to this host alone."""
+"""One POST to a key service: plain http to this host alone, and `KEY_SERVICE_FAILED` where nobody answers."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import ipaddress
-import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from backstay import errors
-
-TIMEOUT_SECONDS = 10.0
-LARGEST_ANSWER = 1 << 20
-
-
-class Answer(NamedTuple):
-    """What the service said."""
-
-    status: int
-    body: bytes
+from backstay.https.exchange import Answer, NoAnswer, exchange
 
 
 def require_address(address: str, what: str) -> str:
@@ -36,30 +23,15 @@ def require_address(address: str, what: str) -> str:
     return address.rstrip("/")
 
 
-def post(
-    address: str, body: bytes, headers: Mapping[str, str], *, authority: str = "", timeout: float = TIMEOUT_SECONDS
-) -> Answer:
+def post(address: str, body: bytes, headers: Mapping[str, str], *, authority: str = "") -> Answer:
     """POST `body`; `authority` is a file of certificates to trust. Raises `KEY_SERVICE_FAILED` when nobody answers in time."""
     parts = urlsplit(address)
-    assert parts.hostname is not None
     try:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
-        if parts.scheme == "https":
-            trusted = ssl.create_default_context(cafile=authority or None)
-            connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=trusted)
-        with contextlib.closing(connection):
-            connection.request("POST", f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", body, headers)
-            answer = connection.getresponse()
-            content = answer.read(LARGEST_ANSWER + 1)
-    except (OSError, http.client.HTTPException) as problem:
+        return exchange("POST", address, body, headers, authority=authority)
+    except NoAnswer as problem:
         raise errors.KEY_SERVICE_FAILED.error(
-            "the key service does not answer",
-            where=f"{parts.scheme}://{parts.netloc}",
-            why=str(problem) or type(problem).__name__,
+            "the key service does not answer", where=f"{parts.scheme}://{parts.netloc}", why=str(problem)
         ) from problem
-    if len(content) > LARGEST_ANSWER:
-        raise errors.KEY_SERVICE_FAILED.error("the key service answers without end", where=parts.netloc)
-    return Answer(answer.status, content)
 
 
 def _is_loopback(host: str) -> bool:

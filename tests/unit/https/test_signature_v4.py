@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backstay.crypto.key_services.signature_v4 import Credentials, Scope, signed_headers
+from backstay.https.signature_v4 import Credentials, Scope, signed_headers
 
 # The access key of AWS's own documentation.
 EXAMPLE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

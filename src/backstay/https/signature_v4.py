@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, as AWS documents it: who sent a request, and that it is this request. For one POST, nothing more.
+"""AWS Signature Version 4, as AWS documents it: who sent a request with its whole body, and that it is this request.
 
 key       = HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service), "aws4_request")
 to sign   = "AWS4-HMAC-SHA256", time, date/region/service/aws4_request, SHA-256 of the canonical request
