@@ -72,6 +72,8 @@ class Features:
     """May these credentials delete? Somebody who keeps backups out of an attacker's reach wants NO."""
     locks: Answer = Answer.UNKNOWN
     """Does `lock` keep an object from being deleted?"""
+    reads_at_once: int = 1
+    """How many small reads at once are faster than one after the other: more than 1 where each goes a long way."""
     clock_offset_seconds: float | None = None
     """The store's clock minus ours; None where nobody has asked."""
 

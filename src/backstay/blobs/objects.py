@@ -50,6 +50,8 @@ SINGLE_REQUEST_BYTES = 64 << 20
 PART_BYTES = 16 << 20  # S3 and Google allow 10,000 parts: 156 GiB; Azure 50,000
 PARTS_AT_ONCE = 2
 PART_ATTEMPTS = 4
+READS_AT_ONCE = 16
+"""As many as keep a way of 30 ms busy without troubling a server."""
 _CONNECT = timedelta(seconds=10)
 _SILENCE = timedelta(minutes=5)  # also the time that one request's body may take
 _WHOLE = timedelta(hours=12)
@@ -100,7 +102,9 @@ class ObjectBlobStore:
         return self._location
 
     def features(self) -> Features:
-        return Features(create_limit_bytes=SINGLE_REQUEST_BYTES, synced_on_return=self._synced)
+        return Features(
+            create_limit_bytes=SINGLE_REQUEST_BYTES, synced_on_return=self._synced, reads_at_once=READS_AT_ONCE
+        )
 
     def put(self, name: str, content: Content, *, create_only: bool = True) -> int:
         path = self._path(name)

@@ -28,6 +28,7 @@ class ReadOnlyStore:
             reads_ranges=inner.reads_ranges,
             lists_at_once=inner.lists_at_once,
             deletes=Answer.NO,
+            reads_at_once=inner.reads_at_once,
             clock_offset_seconds=inner.clock_offset_seconds,
         )
 

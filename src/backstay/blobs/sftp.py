@@ -50,6 +50,7 @@ PART = ".part-"
 KEEPALIVE_SECONDS, KEEPALIVES = 15.0, 4  # a connection that is dead without a word is found so after a minute
 CONNECT_SECONDS = 20.0
 WRITE_BYTES = 4 << 20
+READS_AT_ONCE = 8
 _NOTHING_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory)
 _DENIED = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPWriteProtect, asyncssh.SFTPCannotDelete)
 _FULL = (asyncssh.SFTPNoSpaceOnFilesystem, asyncssh.SFTPQuotaExceeded)
@@ -95,7 +96,7 @@ class SftpStore:
         return f"sftp://{options.user}@{options.host}:{options.port}/{options.directory.lstrip('/')}"
 
     def features(self) -> Features:
-        return Features(reads_ranges=Answer.YES, lists_at_once=Answer.YES)
+        return Features(reads_ranges=Answer.YES, lists_at_once=Answer.YES, reads_at_once=READS_AT_ONCE)
 
     def put(self, name: str, content: Content, *, create_only: bool = True) -> int:
         final = self._path(name)

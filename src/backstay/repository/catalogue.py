@@ -142,10 +142,11 @@ def _read_chain(repository: Repository, lineage: str, sequences: Sequence[int]) 
     first = sequences[0] if sequences else 1
     read: dict[int, str] = {}
     try:
-        for place, sequence in enumerate(sequences, first):
+        fetched = repository.fetch_all(names.manifest(lineage, sequence) for sequence in sequences)
+        for (place, sequence), content in zip(enumerate(sequences, first), fetched, strict=True):
             if sequence != place:
                 raise _absent(lineage, place)
-            before = read_manifest(repository, lineage, sequence, before)
+            before = _believed(repository, lineage, sequence, before, content())
             read[sequence] = before.sha256
             (manifests if is_believed(repository, before) else disbelieved).append(before)
     except errors.BackstayError as problem:
@@ -178,7 +179,10 @@ def read_manifest(repository: Repository, lineage: str, sequence: int, before: M
 
     Raises what makes it unbelievable. Number 1 follows nothing.
     """
-    data = repository.fetch(names.manifest(lineage, sequence))
+    return _believed(repository, lineage, sequence, before, repository.fetch(names.manifest(lineage, sequence)))
+
+
+def _believed(repository: Repository, lineage: str, sequence: int, before: Manifest | None, data: bytes) -> Manifest:
     manifest = decode_manifest(data, lineage, sequence, repository.id, sha256_text(data))
     if repository.trust.writer(manifest.writer) is None:
         raise errors.SIGNATURE_WRONG.error(

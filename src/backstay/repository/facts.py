@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from backstay import errors
 from backstay.crypto.signing import SigningKey, read_document, sign_document
@@ -19,6 +20,7 @@ from backstay.repository import names
 from backstay.repository.commit import put_once
 from backstay.repository.fields import Fields, head_of, open_document, time_text
 from backstay.repository.repository import Entropy, Repository
+from backstay.repository.words import read_words
 
 LEVELS = ("listed", "intact", "authentic", "coherent", "rebuilt", "drilled")
 """In their order; each includes the lower."""
@@ -79,14 +81,7 @@ def read_facts(repository: Repository) -> tuple[Fact, ...]:
 
 def read_named_facts(repository: Repository) -> tuple[tuple[str, Fact], ...]:
     """The same, each with the name of its object."""
-    found = []
-    for blob in repository.store.list(PREFIX):
-        if _NAME.fullmatch(blob.name):
-            try:
-                found.append((blob.name, _decode(repository, blob.name)))
-            except errors.BackstayError as problem:
-                if problem.kind not in _WORTHLESS:
-                    raise
+    found = read_words(repository, PREFIX, _NAME, partial(_decode, repository))
     return tuple(sorted(found, key=lambda each: each[1].time))
 
 
@@ -106,16 +101,8 @@ def rank(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else -1
 
 
-_WORTHLESS = (
-    errors.OBJECT_DAMAGED,
-    errors.OBJECT_MISSING,
-    errors.SIGNATURE_WRONG,
-    errors.REPOSITORY_NEWER,
-)
-
-
-def _decode(repository: Repository, name: str) -> Fact:
-    document = read_document(repository.fetch(name), name)
+def _decode(repository: Repository, name: str, data: bytes) -> Fact:
+    document = read_document(data, name)
     writer = repository.trust.writer(document.key)
     if writer is None or writer.revoked is not None:
         raise errors.SIGNATURE_WRONG.error(f"`{name}` is signed by a key that may not write here", where=name)

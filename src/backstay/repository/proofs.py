@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from backstay import errors
 from backstay.crypto.sealing import EpochId, EpochKey, decode_header
@@ -26,6 +27,7 @@ from backstay.repository.repository import Entropy, Repository
 from backstay.repository.rewrapping import epochs
 from backstay.repository.run.reader import Keys
 from backstay.repository.trust import TrustedRecipient
+from backstay.repository.words import read_words
 
 PREFIX = "proofs/"
 _NAME = re.compile(r"proofs/[0-9]{8}/[0-9a-f]{16}")
@@ -125,14 +127,7 @@ def read_proofs(repository: Repository) -> tuple[Proof, ...]:
 
 def read_named_proofs(repository: Repository) -> tuple[tuple[str, Proof], ...]:
     """The same, each with the name of its object."""
-    found = []
-    for blob in repository.store.list(PREFIX):
-        if _NAME.fullmatch(blob.name):
-            try:
-                found.append((blob.name, _decode(repository, blob.name)))
-            except errors.BackstayError as problem:
-                if problem.kind not in _WORTHLESS:
-                    raise
+    found = read_words(repository, PREFIX, _NAME, partial(_decode, repository))
     return tuple(sorted(found, key=lambda each: each[1].time))
 
 
@@ -148,7 +143,6 @@ _DOUBTS = (
     errors.KEY_SERVICE_FAILED,
     errors.KEY_SERVICE_DENIED,
 )
-_WORTHLESS = (errors.OBJECT_DAMAGED, errors.OBJECT_MISSING, errors.SIGNATURE_WRONG, errors.REPOSITORY_NEWER)
 
 
 def _signer(repository: Repository, key: str) -> str | None:
@@ -159,8 +153,8 @@ def _signer(repository: Repository, key: str) -> str | None:
     return writer.label if writer is not None and writer.revoked is None else None
 
 
-def _decode(repository: Repository, name: str) -> Proof:
-    document = read_document(repository.fetch(name), name)
+def _decode(repository: Repository, name: str, data: bytes) -> Proof:
+    document = read_document(data, name)
     signer = _signer(repository, document.key)
     if signer is None:
         raise errors.SIGNATURE_WRONG.error(f"`{name}` is signed by a key that may not write here", where=name)

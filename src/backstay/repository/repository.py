@@ -7,11 +7,13 @@ be another one. Reading what is in it is `catalogue`'s and `reading`'s business.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from backstay import errors
+from backstay.blobs.ahead import ahead
 from backstay.blobs.contract import BlobStore, read_all
 from backstay.crypto.key_services import KeyServices
 from backstay.crypto.sealing import PLAIN_EPOCH, EpochId, EpochKey
@@ -103,6 +105,10 @@ class Repository:
             if problem.kind is not errors.BLOB_NOT_FOUND:
                 raise
             raise missing(name, self.store) from problem
+
+    def fetch_all(self, wanted: Iterable[str]) -> Iterator[Callable[[], bytes]]:
+        """Small objects in the order of their names, read ahead; each gives its content, or raises what `fetch` raises."""
+        return ahead((partial(self.fetch, name) for name in wanted), self.store.features().reads_at_once)
 
     def _slots(self, epoch: EpochId) -> list[tuple[str, bytes]]:
         found = []

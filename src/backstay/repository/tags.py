@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from backstay import errors
 from backstay.crypto.signing import SigningKey, read_document, sign_document
@@ -20,6 +21,7 @@ from backstay.repository.commit import put_once
 from backstay.repository.fields import Fields, head_of, open_document, time_text
 from backstay.repository.manifest import Manifest
 from backstay.repository.repository import Entropy, Repository
+from backstay.repository.words import read_words
 
 PREFIX = "tags/"
 TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9._+-]{0,62}")
@@ -81,14 +83,7 @@ def read_tags(repository: Repository) -> tuple[Tag, ...]:
 
 def read_named_tags(repository: Repository) -> tuple[tuple[str, Tag], ...]:
     """The same, each with the name of its object."""
-    found = []
-    for blob in repository.store.list(PREFIX):
-        if _NAME.fullmatch(blob.name):
-            try:
-                found.append((blob.name, _decode(repository, blob.name)))
-            except errors.BackstayError as problem:
-                if problem.kind not in _WORTHLESS:
-                    raise
+    found = read_words(repository, PREFIX, _NAME, partial(_decode, repository))
     return tuple(sorted(found, key=lambda each: each[1].time))
 
 
@@ -101,11 +96,8 @@ def tags_by_point(tags: Sequence[Tag]) -> Mapping[str, tuple[str, ...]]:
     return {point: tuple(words) for point, words in found.items()}
 
 
-_WORTHLESS = (errors.OBJECT_DAMAGED, errors.OBJECT_MISSING, errors.SIGNATURE_WRONG, errors.REPOSITORY_NEWER)
-
-
-def _decode(repository: Repository, name: str) -> Tag:
-    document = read_document(repository.fetch(name), name)
+def _decode(repository: Repository, name: str, data: bytes) -> Tag:
+    document = read_document(data, name)
     writer = repository.trust.writer(document.key)
     if writer is None or writer.revoked is not None:
         raise errors.SIGNATURE_WRONG.error(f"`{name}` is signed by a key that may not write here", where=name)
