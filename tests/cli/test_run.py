@@ -174,6 +174,11 @@ def test_a_maintainer_measures_the_rto_and_status_says_level_date_and_engine(hos
     assert only["copies"][0]["verified"]["level"]
 
 
+def test_key_services_make_a_maintainer_as_identities_do(host: Host) -> None:
+    assert host.once()["role"] == "agent"
+    assert host.once("--identity", "kms", status=3)["role"] == "maintainer"
+
+
 def test_a_person_who_verifies_measures_the_rto_too(host: Host) -> None:
     host.once()
     host.say("verify", "near", "--all", "--level", "rebuilt", "--identity", host.key)

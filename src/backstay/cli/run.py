@@ -128,7 +128,7 @@ def command(
     access = access.of(configuration)
     promise = promised_to(configured, scale)
     tools = usual_tools(access, reporting, scratch)
-    is_maintainer = bool(access.identities() or access.passphrase)
+    is_maintainer = bool(access.identities() or access.passphrase or access.asks_services)
     if is_maintainer:
         from backstay.cli.drilling import drill_with
 
