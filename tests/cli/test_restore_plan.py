@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import lzma
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from backstay.snapshot.opened import open_file
+from tests.backing_up import Cluster
 from tests.cli.test_repository import Desk
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,3 +55,39 @@ def test_a_plan_refuses_what_the_restore_would_refuse(desk: Desk) -> None:
     assert desk.run("restore", desk.place, "--plan", "--to", desk.directory / "snapshot.db", "-i", desk.key) == 9
     assert desk.run("restore", desk.place, "-i", desk.key) == 2
     assert desk.run("restore", desk.place, "--plan") == 7
+
+
+def test_an_encrypted_volume_is_told_with_the_configuration_that_opens_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk, key = Desk(tmp_path, capsys), b"k" * 32
+    desk.found()
+    golden, cluster = tmp_path / "golden.db", Cluster()
+    golden.write_bytes(lzma.decompress((ROOT / "data/kubernetes/k1.37.2/snapshot.db.xz").read_bytes()))
+    with open_file(golden) as store:
+        for record in store.records():
+            item = record.item
+            if item.key.startswith((b"/registry/persistentvolumes/", b"/registry/namespaces/")):
+                cluster.put(item.key, encrypted(item.value, key) if b"orchid-pv-csi" in item.key else item.value)
+    desk.json("backup", desk.place, "--from", cluster.file(tmp_path / "snapshot.db"))
+    secret = base64.b64encode(key).decode()
+    config = tmp_path / "encryption.yaml"
+    config.write_text(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n"
+        f"- resources: ['*.*']\n  providers:\n  - aescbc: {{keys: [{{name: key1, secret: {secret}}}]}}\n"
+    )
+    without = {each["name"]: each for each in desk.json("restore", desk.place, "--plan", "-i", desk.key)["volumes"]}
+    assert without["orchid-pv-csi"]["problem"]
+    plan = desk.json("restore", desk.place, "--plan", "-i", desk.key, "--encryption-config", config)
+    opened = {each["name"]: each for each in plan["volumes"]}["orchid-pv-csi"]
+    assert (opened["handle"], opened["problem"]) == ("vol-1", None)
+    target = ("--to", tmp_path / "x.db", "--encryption-config", config)
+    assert desk.run("restore", desk.place, "-i", desk.key, *target) == 2
+
+
+def encrypted(value: bytes, key: bytes) -> bytes:
+    """As the API server stores it with aescbc."""
+    padded = value + bytes((16 - len(value) % 16,)) * (16 - len(value) % 16)
+    vector = b"v" * 16
+    sealing = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
+    return b"k8s:enc:aescbc:v1:key1:" + vector + sealing.update(padded) + sealing.finalize()

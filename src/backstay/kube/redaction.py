@@ -2,8 +2,8 @@
 
     data.password: c2VjcmV0      ->  data.password: <redacted: 6 bytes>
 
-Names of keys, sizes and metadata stay. The annotation in which `kubectl apply` keeps a copy of the whole object goes too. What
-is stored below a Secret's key counts as one, whatever it claims to be.
+Names of keys, sizes and metadata stay. Annotations in which `kubectl apply` and other tools keep a copy of the whole object go
+too. What is stored below a Secret's key counts as one, whatever it claims to be.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 from backstay.kube.values import UNDECODED, Identity, JsonObject, KubernetesObject
 
 REDACTED = "<redacted>"
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_COPIES = ("last-applied", "kapp.k14s.io/original", "objectset.rio.cattle.io/applied")
+"""Parts of the names of annotations that hold the object as it was applied, as text or compressed."""
+_FIELDS_OF_VALUES = ('"data"', '"stringData"')
 _SECRET_TEXT = '"Secret"'
 _HARMLESS = frozenset({"kind", "apiVersion", "metadata", "type", "immutable"})
 
@@ -32,9 +34,18 @@ def redacted(json: JsonObject) -> JsonObject:
     shown: JsonObject = {name: value if name in _HARMLESS else _without(value) for name, value in json.items()}
     metadata = shown.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if isinstance(metadata, dict) and isinstance(annotations, dict) and _LAST_APPLIED in annotations:
-        shown["metadata"] = {**metadata, "annotations": {**annotations, _LAST_APPLIED: REDACTED}}
+    if isinstance(metadata, dict) and isinstance(annotations, dict):
+        kept = {name: REDACTED if holds_copy(name, value) else value for name, value in annotations.items()}
+        shown["metadata"] = {**metadata, "annotations": kept}
     return shown
+
+
+def holds_copy(annotation: str, value: object) -> bool:
+    """Whether an annotation of a Secret is a copy of it: by its name, or by what it says."""
+    if any(each in annotation for each in _COPIES):
+        return True
+    said = value if isinstance(value, str) else ""
+    return any(each in said for each in _FIELDS_OF_VALUES)
 
 
 def redact(each: KubernetesObject) -> KubernetesObject:

@@ -106,7 +106,7 @@ def _rules(copy: Copy, promise: Promise) -> str:
     if copy.requires_copy:
         rules.append("points go only when another copy holds them, verified")
     if copy.lock:
-        rules.append("locked against deletion for as long")
+        rules.append("objects locked against deletion as long as points need them")
     return "; ".join(rules)
 
 

@@ -103,8 +103,10 @@ def _opened(
 
 
 def _plan(export: Export) -> None:
+    from backstay.cli.render.tables import printable
+
     for ready in export:
-        click.echo(f"{ready.stage.number} {ready.identity}")
+        click.echo(printable(f"{ready.stage.number} {ready.identity}"))
 
 
 def _stream(export: Export, reporting: Reporting) -> None:

@@ -89,27 +89,30 @@ class KubeSettings:
 
     def decryption(self) -> Decryption | None:
         """The providers of --encryption-config, None where it was not given. Raises `ENCRYPTION_CONFIG_INVALID`."""
-        from backstay.kube.encryption import plugin_at, read_configuration, read_local_keys
+        return decryption_of(self.encryption_config, self.kms_keys, self.kms_socket)
 
-        if self.encryption_config is None:
-            if self.kms_keys is not None or self.kms_socket:
-                raise errors.USAGE.error(
-                    "keys for KMS need the configuration that names the provider",
-                    next_step="add --encryption-config FILE",
-                )
-            return None
-        local = read_local_keys(_text(self.kms_keys), str(self.kms_keys)) if self.kms_keys is not None else None
-        socket = self.kms_socket
-        if socket and "://" not in socket:
-            socket = f"unix://{Path(socket).absolute()}"
-        return read_configuration(
-            _text(self.encryption_config),
-            str(self.encryption_config),
-            local=local,
-            connect=(lambda endpoint, version: plugin_at(socket or endpoint, version))
-            if local is None or socket
-            else None,
-        )
+
+def decryption_of(configuration: Path | None, kms_keys: Path | None = None, kms_socket: str = "") -> Decryption | None:
+    """The providers of an EncryptionConfiguration, None without one. Raises `ENCRYPTION_CONFIG_INVALID`, `USAGE`."""
+    from backstay.kube.encryption import plugin_at, read_configuration, read_local_keys
+
+    if configuration is None:
+        if kms_keys is not None or kms_socket:
+            raise errors.USAGE.error(
+                "keys for KMS need the configuration that names the provider",
+                next_step="add --encryption-config FILE",
+            )
+        return None
+    local = read_local_keys(_text(kms_keys), str(kms_keys)) if kms_keys is not None else None
+    socket = kms_socket
+    if socket and "://" not in socket:
+        socket = f"unix://{Path(socket).absolute()}"
+    return read_configuration(
+        _text(configuration),
+        str(configuration),
+        local=local,
+        connect=(lambda endpoint, version: plugin_at(socket or endpoint, version)) if local is None or socket else None,
+    )
 
 
 def kube_options(function: CommandBody) -> CommandBody:

@@ -10,6 +10,7 @@ import click
 
 from backstay import errors
 from backstay.cli.groups import own_command
+from backstay.cli.kube.options import decryption_of
 from backstay.cli.options import Format, dry_run_option, output_options, reporting_options
 from backstay.cli.render.plain import Plain
 from backstay.cli.render.show import show
@@ -59,6 +60,12 @@ from backstay.values import size_text
     "--plan", "only_plan", is_flag=True, help="Look ahead: time, what Kubernetes will see, what etcd cannot hold."
 )
 @click.option(
+    "--encryption-config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --plan: the EncryptionConfiguration that opens what the API server encrypted.",
+)
+@click.option(
     "--companions",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -77,6 +84,7 @@ def command(
     cluster: str,
     directory: DirectoryOptions,
     only_plan: bool,
+    encryption_config: Path | None,
     dry_run: bool,
     access: Access,
     output: Format,
@@ -100,6 +108,8 @@ def command(
         raise errors.USAGE.error(
             "where to restore to is missing", where="--to", next_step="give --to FILE or --to DIR/"
         )
+    if encryption_config is not None and not only_plan:
+        raise errors.USAGE.error("only --plan looks into values", where="--encryption-config")
     progress = reporting.watch()
     wish = directory.wish(target) if target else None
     try:
@@ -111,7 +121,8 @@ def command(
                 if target:
                     plan_restore(point, Path(target), directory=wish, revision=chosen.revision)  # refuses what is there
                 progress.begin("reading keys", None)
-                outlook = RestoreOutlook(opened, point, chosen.revision)
+                decryption = decryption_of(encryption_config)
+                outlook = RestoreOutlook(opened, point, chosen.revision, decryption)
                 progress.finish()
                 show(outlook.as_data(target), output, lambda: outlook.as_text(target))
                 return

@@ -10,12 +10,13 @@ from backstay.cli.render.plain import Plain
 from backstay.cli.render.tables import Align, columns, pairs, printable
 from backstay.cli.repository.rendering import point_plain, point_rows, time_plain
 from backstay.jobs.points.outlook import NOT_IN_ETCD, Duration, Outlook, duration, look_ahead
+from backstay.kube.encryption import Decryption
 from backstay.repository.facts import read_facts
 from backstay.repository.manifest import Manifest, PointFacts
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Repository
 from backstay.repository.view import PointView
-from backstay.sources.objects import open_objects
+from backstay.sources.objects import Settings, open_objects
 from backstay.sources.repository import RepositorySource
 from backstay.values import size_text
 
@@ -23,7 +24,9 @@ from backstay.values import size_text
 class RestoreOutlook:
     """Everything about a restore that is known before it."""
 
-    def __init__(self, repository: Repository, point: PointReader, revision: int | None) -> None:
+    def __init__(
+        self, repository: Repository, point: PointReader, revision: int | None, decryption: Decryption | None = None
+    ) -> None:
         self.manifest: Manifest = point.manifest
         self.facts: PointFacts = point.facts
         self.revision = point.facts.revision if revision is None else revision
@@ -35,7 +38,7 @@ class RestoreOutlook:
             spill=Path(tempfile.gettempdir()),
             entropy=os.urandom,
         )
-        with open_objects(source) as objects:
+        with open_objects(source, Settings(decryption=decryption)) as objects:
             self.seen: Outlook = look_ahead(objects)
 
     def as_data(self, target: str) -> dict[str, Plain]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from backstay.kube.compare.fields import MISSING, FieldChange
 from backstay.kube.compare.sets import ObjectChange
-from backstay.kube.redaction import REDACTED, is_secret, redact, redacted
+from backstay.kube.redaction import REDACTED, holds_copy, is_secret, redact, redacted
 from backstay.kube.values import KubernetesObject
 
 _PLAIN = ("metadata", "kind", "apiVersion", "type", "immutable")
-_LAST_APPLIED = "last-applied-configuration"
+_ANNOTATIONS = "metadata.annotations"
 
 
 def shown(change: ObjectChange) -> ObjectChange:
@@ -44,7 +44,9 @@ def _hidden(each: KubernetesObject | None) -> KubernetesObject | None:
 def hidden_field(field: FieldChange) -> FieldChange:
     """A difference of a Secret, without its values."""
     name = field.path.partition(".")[0].partition("[")[0]
-    is_copy = _LAST_APPLIED in field.path or (field.path.startswith("metadata.annotations") and "[" not in field.path)
+    is_copy = field.path.startswith(_ANNOTATIONS) and (
+        "[" not in field.path or any(holds_copy(field.path, each) for each in (field.before, field.after))
+    )
     if name in _PLAIN and not (is_copy or field.path == "metadata"):
         return field
     before, after = _value(name, field.before), _value(name, field.after)

@@ -30,7 +30,7 @@ _MESSAGE_LIST, _TEXT_LIST, _TEXT_MAP = map(int, (Kind.MESSAGE_LIST, Kind.TEXT_LI
 _VALUE, _VALUE_IF_SET, _VALUE_LIST = map(int, (Kind.VALUE, Kind.VALUE_IF_SET, Kind.VALUE_LIST))
 _VALUE_MAP, _MESSAGE_MAP, _INLINE = map(int, (Kind.VALUE_MAP, Kind.MESSAGE_MAP, Kind.INLINE))
 _MAPS = (_VALUE_MAP, _MESSAGE_MAP)
-_MESSAGE_IF_SET, _PACKED = map(int, (Kind.MESSAGE_IF_SET, Kind.PACKED))
+_MESSAGE_IF_SET, _DOUBLE_KIND = map(int, (Kind.MESSAGE_IF_SET, Kind.DOUBLE))
 
 
 class MessageReader:
@@ -65,6 +65,9 @@ class MessageReader:
                     position = self._skip(plan, tag, data, position, end)
                     continue
                 kind, name, how = step
+                if kind == _DOUBLE_KIND:
+                    position = self._double(out, step, data, position, end)
+                    continue
                 size = data[position]
                 position += 1
                 if size >= 0x80:
@@ -84,9 +87,6 @@ class MessageReader:
                     continue
                 stop = position + size
                 if stop > end:
-                    if kind == Kind.DOUBLE:
-                        position = self._double(out, step, data, position - 1, end)
-                        continue
                     raise FormatError(f"{plan.message}.{name} is longer than its message", offset=position)
                 if kind <= _TEXT_IF_SET:
                     if size or kind == _TEXT:
@@ -127,11 +127,8 @@ class MessageReader:
                 elif kind == _MESSAGE_IF_SET:
                     if size:
                         out[name] = self.read(how, data, position, stop, depth + 1)
-                elif kind == _PACKED:
-                    _list(out, name).extend(_packed(data, position, stop, how))
                 else:
-                    position = self._double(out, step, data, position - 1, end)
-                    continue
+                    _list(out, name).extend(_packed(data, position, stop, how))
                 position = stop
         except IndexError as problem:
             raise FormatError(f"{plan.message} is cut off", offset=end) from problem
@@ -210,7 +207,7 @@ class MessageReader:
         return data.decode("utf-8", "replace")
 
     def _double(self, out: dict[str, Any], step: Step, data: bytes, start: int, end: int) -> int:
-        """A double, whose first byte the loop took for a size."""
+        """Take in the double at `start`; the position behind it."""
         if start + 8 > end:
             raise FormatError(f"{step.name} is cut off", offset=end)
         number: float = _DOUBLE.unpack_from(data, start)[0]

@@ -20,8 +20,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-# What moves the cursor or colours the terminal. kubectl makes only the escape character visible.
-_DANGEROUS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# What moves the cursor, colours the terminal, breaks a line, or lets letters stand in another order than they are stored
+# in. kubectl makes only the escape character visible.
+_DANGEROUS = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def one_line(text: str) -> str:

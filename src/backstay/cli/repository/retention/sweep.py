@@ -74,6 +74,7 @@ def command(
 def _plan_data(plan: SweepPlan) -> dict[str, Plain]:
     return {
         "points": [point.id for each in plan.lineages for point in each.going],
+        "faded": [point.id for each in plan.lineages for point in each.fading],
         "waiting": [{"id": name, "why": why} for each in plan.lineages for name, why in each.waiting],
         "runs": [blob.name for each in plan.lineages for blob in each.runs],
         "manifests": [name for each in plan.lineages for name in each.manifests],
@@ -88,8 +89,11 @@ def _plan_text(plan: SweepPlan) -> str:
     points = sum(len(each.going) for each in plan.lineages)
     others = len(plan.orphans) + len(plan.leftovers)
     waiting = [f"{name} waits: {why}" for each in plan.lineages for name, why in each.waiting]
+    fading = sum(len(each.fading) for each in plan.lineages)
+    history = f" and the history of {fading}" if fading else ""
     first = (
-        f"Would remove {points} points for good: {runs} runs, {size_text(plan.freed_bytes)}, and {others} small objects"
+        f"Would remove {points} points{history} for good: {runs} runs, {size_text(plan.freed_bytes)}, "
+        f"and {others} small objects"
     )
     return "\n".join([first, *waiting])
 
