@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from typing import Any
 
 import pytest
@@ -278,3 +279,11 @@ def test_a_crd_that_is_stored_as_protobuf_prints_its_schema_as_json_schema() -> 
         "open": {"additionalProperties": False},
         "typed": {"additionalProperties": {"type": "string"}},
     }
+
+
+@pytest.mark.parametrize("number", [0.1, -3.7e100, 5e-324, 1 / 3, 100, 0.5])
+def test_a_double_is_eight_bytes_whatever_they_are(number: float) -> None:
+    body = bytes([9 << 3 | protowire.FIXED64]) + struct.pack("<d", number) + bytes_field(5, b"number")
+    found = decoder().decode(envelope("apiextensions.k8s.io/v1", "JSONSchemaProps", body))
+    assert found.problem is None
+    assert found.json is not None and found.json["maximum"] == number and found.json["type"] == "number"

@@ -14,6 +14,7 @@ from backstay.errors import FormatError
 from backstay.kube.biography import authors
 from backstay.kube.printing.ages import age, duration_text
 from backstay.kube.printing.columns import Context
+from backstay.kube.printing.custom_columns import draw_custom_columns, read_custom_columns
 from backstay.kube.printing.field_selectors import read_field_selector
 from backstay.kube.printing.json_text import json_of
 from backstay.kube.printing.jsonpath import read_template
@@ -22,6 +23,7 @@ from backstay.kube.printing.kinds.table import columns_of, in_order
 from backstay.kube.printing.label_selectors import read_label_selector
 from backstay.kube.printing.sorting import sorting_key
 from backstay.kube.printing.tables import Options, Section, draw
+from backstay.kube.printing.tabs import one_line
 from backstay.kube.printing.yaml_text import yaml_of
 from backstay.kube.resources import BUILT_IN
 from backstay.kube.searching import for_field, for_jsonpath, for_label, for_text
@@ -147,3 +149,17 @@ def test_ages_are_kubectls() -> None:
     }  # fmt: skip
     assert {seconds: duration_text(seconds) for seconds in said} == said
     assert age(None, NOW) == age(5, NOW) == age("soon", NOW) == "<unknown>"
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u2069", "\u2028", "\u2029", "\u0085", "\x1b", "\0"])
+def test_nothing_in_a_cell_moves_the_cursor_or_turns_what_stands_behind_it(character: str) -> None:
+    assert character not in one_line(f"web{character}gpj.exe")
+    assert character not in draw_custom_columns(
+        read_custom_columns("NAME:.metadata.name"), [{"metadata": {"name": f"web{character}gpj.exe"}}], headers=True
+    )
+
+
+def test_text_from_right_to_left_stays_where_it_ends_in_its_cell() -> None:
+    assert one_line("a\u2067b\u202ec\u202c\u2069") == "a\u2067b\u202ec\u202c\u2069"
+    assert one_line("a\u2067b\u202ec\u2069\u202c") == "a\\u2067b\\u202ec\\u2069\\u202c"
+    assert one_line("a\u202eb\n\u202c") == "a\\u202eb..."

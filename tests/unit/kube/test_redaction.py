@@ -9,9 +9,11 @@ import pytest
 
 from backstay.formats.mvcc import KeyValue
 from backstay.formats.protowire import bytes_field
+from backstay.kube.compare.fields import FieldChange
+from backstay.kube.compare.shown import hidden_field
 from backstay.kube.decode import ObjectDecoder
 from backstay.kube.keys import Layout
-from backstay.kube.redaction import redact
+from backstay.kube.redaction import REDACTED, redact, redacted
 from backstay.kube.release import Release
 from tests.unit.kube.kubernetes_values import envelope, metadata
 
@@ -60,3 +62,22 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
     config_map = envelope("v1", "ConfigMap", metadata("c"))
     found = ObjectDecoder(Layout(), Release(1, 37)).decode(KeyValue(b"/registry/configmaps/a/c", 1, 1, 1, config_map))
     assert redact(found) is found
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("kapp.k14s.io/original", json.dumps(SECRET)),
+        ("objectset.rio.cattle.io/applied", "H4sIAAAAAAAA/6pWSkksSVSyqlYqSCwuLs8vSlGyUkpMSlaqBQQAAP//"),
+        ("banzaicloud.com/last-applied", "UEsDBBQ"),
+        ("a.tool/nobody-knows", json.dumps({"data": {"password": TEXT}})),
+    ],
+)
+def test_copies_of_a_secret_that_tools_keep_in_annotations_are_no_more_shown_than_itself(
+    annotation: str, value: str
+) -> None:
+    item = {"kind": "Secret", "apiVersion": "v1", "metadata": {"annotations": {annotation: value, "a": "b"}}}
+    assert redacted(item)["metadata"]["annotations"] == {annotation: REDACTED, "a": "b"}
+    changed = hidden_field(FieldChange(f"metadata.annotations[{annotation}]", "old " + value, value))
+    assert value not in f"{changed.before}{changed.after}"
+    assert hidden_field(FieldChange("metadata.annotations[x.y/z]", "1", "2")).after == "2"

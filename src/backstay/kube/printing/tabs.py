@@ -20,11 +20,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-# What moves the cursor, colours the terminal, breaks a line, or lets letters stand in another order than they are stored
-# in. kubectl makes only the escape character visible.
-_DANGEROUS = re.compile(
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+# What moves the cursor, colours the terminal or breaks a line. kubectl makes only the escape character visible.
+_DANGEROUS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What lets letters stand in another order than they are stored in, until the other character of the pair.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_CLOSED_BY = {**dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c"), **dict.fromkeys("\u2066\u2067\u2068", "\u2069")}
 
 
 def one_line(text: str) -> str:
@@ -39,8 +39,25 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` with what a terminal would obey made visible, but for line breaks and tabs."""
-    return _DANGEROUS.sub(_shown, text)
+    """`text` with what a terminal would obey made visible, but for line breaks and tabs.
+
+    Marks of writing from right to left stay where they are closed again, as in kubectl: others would reach into what stands
+    behind the text.
+    """
+    text = _DANGEROUS.sub(_shown, text)
+    return text if _is_turned_back(text) else _TURNING.sub(_shown, text)
+
+
+def _is_turned_back(text: str) -> bool:
+    """Whether every mark that turns the direction is closed in `text`, inner ones first."""
+    open_ones: list[str] = []
+    for mark in _TURNING.findall(text):
+        closed_by = _CLOSED_BY.get(mark)
+        if closed_by is not None:
+            open_ones.append(closed_by)
+        elif not open_ones or open_ones.pop() != mark:
+            return False
+    return not open_ones
 
 
 def _shown(found: re.Match[str]) -> str:
