@@ -72,7 +72,9 @@ def ready(step: str, *, plaintext: bool = False) -> tuple[Maintained, Cluster]:
     place, cluster = Maintained(plaintext=plaintext), small_history()
     for number in range(5):
         cluster.put(b"number", b"%d" % number)
+        cluster.put(b"number", b"%d again" % number)
         cluster.put(b"other-%d" % (number % 2), b"x")
+        cluster.compact(cluster.revision - 3)  # so that each point has a history that no other needs
         place.back_up(cluster, rule=LONG)
     if step in WORDS:
         return place, cluster

@@ -72,7 +72,8 @@ def standing_of(manifests: Sequence[Manifest]) -> Standing:
     beginning = by_beginning(rows)
     resolved = [_read_through(each, beginning, slots) for each in backups] if rows else backups
     bare = {each.sequence: sweep for each in backups if (sweep := _bared_by(each, declared)) is not None}
-    fades = {each.sequence: fades[each.sequence] for each in backups if each.sequence in fades} | bare
+    # The fade counts from when it was said, also where a sweep has made it final: an interrupted one is finished at once.
+    fades = bare | {each.sequence: fades[each.sequence] for each in backups if each.sequence in fades}
     resolved = [without_history(each) if each.sequence in fades else each for each in resolved]
     return Standing(
         tuple(each for each in resolved if each.sequence not in marks),
