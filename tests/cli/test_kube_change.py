@@ -20,6 +20,7 @@ from tests import kubernetes_cases
 from tests.conftest import StartEtcd
 from tests.kubernetes_cases import ROOT
 from tests.peers import Peer
+from tests.unit.kube.kubernetes_values import write_store
 
 MIXED = ROOT / "k1.37.2-mixed/encryption-3.yaml"
 
@@ -119,6 +120,45 @@ def test_export_into_a_directory_appears_whole_or_not_at_all(
     capsys.readouterr()
     assert kube("export", before, "-o", place) != 0
     assert "exists" in capsys.readouterr().err
+
+
+def test_export_says_how_large_objects_and_those_of_new_kinds_are_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{"name": "v1", "served": True, "storage": True}],
+        },
+    }  # fmt: skip
+
+    def widget(name: str, size: int) -> bytes:
+        metadata = {"name": name, "namespace": "shop"}
+        return json.dumps(
+            {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata, "spec": {"text": "x" * size}}
+        ).encode()
+
+    store = write_store(
+        tmp_path / "db",
+        [
+            (b"/registry/apiextensions.k8s.io/customresourcedefinitions/widgets.example.com", json.dumps(crd).encode()),
+            (b"/registry/example.com/widgets/shop/small", widget("small", 261_000)),
+            (b"/registry/example.com/widgets/shop/large", widget("large", 262_000)),
+        ],
+    )
+    assert kube("export", store, "-o", "-") == 0
+    said = capsys.readouterr().err
+    assert "apply it twice" in said
+    assert "1 too large for the annotation of a plain apply (widgets.example.com shop/large)" in said
+    assert kube("export", store, "-o", tmp_path / "made") == 0
+    said = capsys.readouterr().err
+    assert f'for stage in {tmp_path}/made/*; do kubectl apply -R -f "$stage"; done' in said
+    assert "kubectl apply --server-side" in said
+    assert kube("export", store, "crd", "-o", "-") == 0
+    assert "apply" not in capsys.readouterr().err
 
 
 def test_audit_ends_as_its_findings_say(before: Path, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ backup.db -> 10-namespaces/... 20-definitions/... 85-controllers/01-deployments.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,13 @@ from backstay.cli.options import dry_run_option, reporting_options
 from backstay.cli.reporting import Reporting
 
 if TYPE_CHECKING:
+    from backstay.kube.values import JsonObject
     from backstay.sources.objects import Objects
     from backstay.sources.objects.export import Export, Ready
 
 _STREAM = "-"
+_ANNOTATION_BYTES = 256 << 10
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LONGEST = 220
 """File systems take names of 255 bytes, and Kubernetes' own may have 253."""
 
@@ -82,10 +86,20 @@ def command(
         if dry_run:
             _plan(export)
         elif output == _STREAM:
-            _stream(export, reporting)
+            advice = _Advice()
+            _stream(advice.watched(export))
+            if advice.needs_stages:
+                reporting.warn("the stream holds definitions and objects of them: apply it twice", code="apply-twice")
+            advice.warn_of_large(reporting)
         else:
-            count = _write(export, Path(output))
-            reporting.note(f"{count} objects written to `{output}`: kubectl apply -R -f {output}", count=count)
+            advice = _Advice()
+            count = _write(advice.watched(export), Path(output))
+            where = shlex.quote(output)
+            how = f"kubectl apply -R -f {where}"
+            if advice.needs_stages:
+                how = f'for stage in {where}/*; do kubectl apply -R -f "$stage"; done'
+            reporting.note(f"{count} objects written to `{output}`: {how}", count=count)
+            advice.warn_of_large(reporting)
     for why, number in export.left.most_common():
         reporting.note(f"left out {number}: {why}", count=number, reason=why.name.lower())
 
@@ -109,20 +123,57 @@ def _plan(export: Export) -> None:
         click.echo(printable(f"{ready.stage.number} {ready.identity}"))
 
 
-def _stream(export: Export, reporting: Reporting) -> None:
+class _Advice:
+    """What the reader has to know to apply what was written, found out while it passes."""
+
+    def __init__(self) -> None:
+        self.needs_stages = False
+        """Whether there are definitions and objects of them, which cannot be applied at once."""
+        self._defined: set[str] = set()
+        self._large: list[str] = []
+
+    def watched(self, export: Export) -> Iterator[Ready]:
+        """The objects of `export`, looked at."""
+        for ready in export:
+            if ready.identity.resource == "customresourcedefinitions":
+                self._defined.add(ready.identity.name)
+            self.needs_stages = self.needs_stages or ready.identity.group_resource in self._defined
+            if _is_too_large(ready.json):
+                self._large.append(str(ready.identity))
+            yield ready
+
+    def warn_of_large(self, reporting: Reporting) -> None:
+        """Say which objects a plain apply is refused for."""
+        from backstay.cli.render.tables import printable
+
+        if self._large:
+            first = printable(", ".join(self._large[:3])) + (" ..." if len(self._large) > 3 else "")
+            reporting.warn(
+                f"{len(self._large)} too large for the annotation of a plain apply ({first}):"
+                " use kubectl apply --server-side",
+                code="apply-server-side",
+                count=len(self._large),
+            )
+
+
+def _is_too_large(json: JsonObject) -> bool:
+    """Whether the copy that `kubectl apply` puts into an annotation makes all annotations larger than a server takes."""
+    from backstay.kube.exporting.reading import mapping
+    from backstay.kube.printing.json_text import compact_json
+
+    annotations = mapping(json, "metadata", "annotations")
+    there = sum(len(str(part).encode("utf-8", "replace")) for each in annotations.items() for part in each)
+    return there + len(_LAST_APPLIED) + len(compact_json(json).encode("utf-8", "replace")) + 1 > _ANNOTATION_BYTES
+
+
+def _stream(export: Iterator[Ready]) -> None:
     from backstay.kube.printing.yaml_text import yaml_of
 
-    defined, is_used = set(), False
     for ready in export:
         click.echo(f"---\n{yaml_of(ready.json)}", nl=False)
-        if ready.identity.resource == "customresourcedefinitions":
-            defined.add(ready.identity.name)
-        is_used = is_used or ready.identity.group_resource in defined
-    if is_used:
-        reporting.warn("the stream holds definitions and objects of them: apply it twice", code="apply-twice")
 
 
-def _write(export: Export, directory: Path) -> int:
+def _write(export: Iterator[Ready], directory: Path) -> int:
     from backstay.durable import LocalDisk, durable_directory, write_durable
     from backstay.kube.printing.yaml_text import yaml_of
 
