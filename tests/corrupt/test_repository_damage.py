@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from backstay.findings import Severity
 from backstay.jobs.points.verify import verify
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.reading import PointReader
-from backstay.repository.repository import open_repository
+from backstay.repository.repository import new_epoch, open_repository
 from backstay.repository.writing import BaseRule
 from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
@@ -235,3 +236,29 @@ FIELDS_OF_BACKUPS = frozenset(
     ("document", "format", "repository", "lineage", "sequence", "previous", "parent", "kind", "cluster", "time", "trust",
      "runs", "slots", "private")
 )  # fmt: skip
+
+
+def test_a_slot_of_an_epoch_whose_points_are_gone_is_verified_as_long_as_a_run_needs_it(tmp_path: Path) -> None:
+    place, cluster = Maintained(spill=tmp_path), Cluster()
+    cluster.put(b"a", b"x" * 5000)
+    first = place.back_up(cluster)
+    place.pass_time(hours=20)
+    place.epoch = new_epoch(place.now, place.entropy)
+    cluster.put(b"a", b"2")
+    second = place.back_up(cluster, rule=BaseRule(timedelta(days=9)))
+    assert second.manifest.runs[0] == first.manifest.runs[0]
+    place.expire(place.catalogue().points[:1])
+    place.pass_time(days=40)
+    assert len(place.sweep().points) == 1
+    old = {slot.name for slot in first.manifest.slots}
+    assert old <= {blob.name for blob in place.store.list("keys/")}
+    for name in sorted(old):
+        data = b"".join(place.store.get(name))
+        place.store.put(name, data[:40] + bytes((data[40] ^ 1,)) + data[41:], create_only=False)
+        repository, catalogue = place.repository(), place.catalogue()
+        done = verify(
+            repository, catalogue, catalogue.points, Level.INTACT,
+            spill=tmp_path, entropy=place.entropy, progress=SilentProgress(),
+        )  # fmt: skip
+        assert name in {each.subject for each in done.all_findings}
+        place.store.put(name, data, create_only=False)

@@ -68,9 +68,8 @@ def standing_of(manifests: Sequence[Manifest]) -> Standing:
                 declared = dict.fromkeys(deleted, each) | declared
     rows = rows_of(manifests)
     backups = [each for each in manifests if each.kind == BACKUP and each.sequence not in swept]
-    slots = {run.name: each.slots for each in manifests if isinstance(each.change, Merge) for run in each.runs}
-    beginning = by_beginning(rows)
-    resolved = [_read_through(each, beginning, slots) for each in backups] if rows else backups
+    beginning, opened_by = by_beginning(rows), slots_by_run(manifests)
+    resolved = [_read_through(each, beginning, opened_by) for each in backups]
     bare = {each.sequence: sweep for each in backups if (sweep := _bared_by(each, declared)) is not None}
     # The fade counts from when it was said, also where a sweep has made it final: an interrupted one is finished at once.
     fades = bare | {each.sequence: fades[each.sequence] for each in backups if each.sequence in fades}
@@ -99,12 +98,24 @@ def without_history(point: Manifest) -> Manifest:
 
 
 def _read_through(
-    point: Manifest, beginning: Mapping[str, Sequence[MergedRow]], slots: Mapping[str, tuple[SlotReference, ...]]
+    point: Manifest, beginning: Mapping[str, Sequence[MergedRow]], opened_by: Mapping[str, tuple[SlotReference, ...]]
 ) -> Manifest:
-    """The point with merged runs, and with the slots that open them beside its own."""
-    runs = resolve(point.runs, beginning)
-    more = (slot for run in runs for slot in slots.get(run.name, ()))
-    return replace(point, runs=runs, slots=tuple(dict.fromkeys((*point.slots, *more))))
+    """The point with merged runs, and with the slots that open all of its runs beside its own."""
+    runs = resolve(point.runs, beginning) if beginning else point.runs
+    more = dict.fromkeys(opened_by.get(run.name, ()) for run in runs)
+    slots = tuple(dict.fromkeys((*point.slots, *(slot for each in more for slot in each))))
+    if runs == point.runs and slots == point.slots:
+        return point
+    return replace(point, runs=runs, slots=slots)
+
+
+def slots_by_run(manifests: Iterable[Manifest]) -> Mapping[str, tuple[SlotReference, ...]]:
+    """The slots of the epoch that each run is sealed with: those of the commit that named it first."""
+    found: dict[str, tuple[SlotReference, ...]] = {}
+    for each in manifests:
+        for run in each.runs:
+            found.setdefault(run.name, each.slots)
+    return found
 
 
 def rows_of(manifests: Iterable[Manifest]) -> tuple[MergedRow, ...]:

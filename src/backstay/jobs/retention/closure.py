@@ -100,6 +100,8 @@ def plan_lineage(lineage: Lineage, around: Circumstances) -> LineageSweep:
     undeclared = {blob.name for blob in runs} - standing.declared
     fading = tuple(each for each in losing if undeclared & set(_history(by_number[each.sequence])))
     wanted = {each.sequence for each in staying} | {row.sequence for row in standing.rows if row.run.name in needed}
+    # The commit that named a run first says what opens it; without it nobody would notice a slot that is damaged.
+    wanted |= set(_first_named(needed, by_number).values())
     before = floor_of(lineage.manifests)
     floor, is_new = _raised(before, min(wanted, default=lineage.last), by_number, around)
     above = 0 if floor is None else floor.sequence
@@ -140,6 +142,16 @@ def _may_fade(point: Manifest, fade: Manifest, around: Circumstances) -> bool:
     """Whether a point that is state-only can lose the runs of its history now."""
     kept = (around.held, around.pinned, around.doubted_history)
     return around.age(fade) >= around.grace and not any(point.id in each for each in kept)
+
+
+def _first_named(needed: Collection[str], by_number: Mapping[int, Manifest]) -> dict[str, int]:
+    """The manifest that brought each of the runs that are needed."""
+    found: dict[str, int] = {}
+    for sequence in sorted(by_number):
+        for run in by_number[sequence].runs:
+            if run.name in needed:
+                found.setdefault(run.name, sequence)
+    return found
 
 
 def _history(point: Manifest) -> Iterable[str]:
