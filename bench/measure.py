@@ -1,12 +1,13 @@
 """Run one program and measure it: wall-clock time and the peak of its memory, private and file-mapped apart.
 
 Linux only: memory is sampled from /proc/PID/status (RssAnon is private, RssFile is mapped from files; clean file pages
-cost nothing when memory is short). The exit is seen at once through a pidfd; sampling every few milliseconds can miss a
-short spike.
+cost nothing when memory is short), of the program and of the processes that it started, added up at each moment. The
+exit is seen at once through a pidfd; sampling every few milliseconds can miss a short spike.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -25,7 +26,7 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Seconds and peak bytes."""
+    """Seconds and peak bytes, those of child processes included."""
 
     seconds: float
     processor_seconds: float
@@ -53,7 +54,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = N
             ended = select.poll()
             ended.register(descriptor, select.POLLIN)
             while not ended.poll(SAMPLE_MILLISECONDS):
-                now_private, now_mapped = _memory(process.pid)
+                now_private, now_mapped = _memory_of_all(process.pid)
                 private, mapped = max(private, now_private), max(mapped, now_mapped)
                 output += process.stdout.read() or b""
             seconds = time.perf_counter() - begun
@@ -75,6 +76,24 @@ def of_several(measurements: Sequence[Measurement]) -> Measurement:
         max(each.private_bytes for each in measurements),
         max(each.mapped_bytes for each in measurements),
     )
+
+
+def _memory_of_all(process_id: int) -> tuple[int, int]:
+    """Of a process and those that it started, and so on."""
+    private, mapped = _memory(process_id)
+    for child in _children(process_id):
+        more_private, more_mapped = _memory_of_all(child)
+        private, mapped = private + more_private, mapped + more_mapped
+    return private, mapped
+
+
+def _children(process_id: int) -> list[int]:
+    found: list[int] = []
+    # A child is listed with the thread that started it.
+    for path in Path(f"/proc/{process_id}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, path.read_text(encoding="ascii").split())
+    return found
 
 
 def _memory(process_id: int) -> tuple[int, int]:

@@ -1,16 +1,16 @@
 """Making a point: the records that are new since the last one, sorted into runs; then slots, runs, sizes, manifest.
 
 Called by the backup job, which has proved the source sound and says what its file is. With the writer's memory of its
-last point, only newer records are written; without it, or when the source is not the continuation of that point, a base
-is. Nothing that is in the repository is read but public documents: the writer needs no identity. What maintenance did since
-the last point is read from them too: merged runs are gone on from, and where runs were swept a base is made.
+last point, only newer records are written; without it, or when the source is not the continuation of that point
+(`continuing` finds out what the repository says to that), a base is. Nothing that is in the repository is read but public
+documents: the writer needs no identity.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from backstay import errors
 from backstay.crypto.sealing import SALT_SIZE, EpochKey, ObjectClass
 from backstay.crypto.signing import SigningKey
 from backstay.repository import names
-from backstay.repository.catalogue import head_number, read_catalogue
+from backstay.repository.catalogue import head_number
 from backstay.repository.changes import Sweep
 from backstay.repository.commit import (
     OvertakenError,
@@ -27,9 +27,9 @@ from backstay.repository.commit import (
     put_slots,
     read_following,
     require_runs,
-    require_seen,
 )
 from backstay.repository.companions import CompanionsDraft
+from backstay.repository.continuing import caught_up, lost_run, newest_lineage
 from backstay.repository.manifest import (
     BACKUP,
     FileFacts,
@@ -46,7 +46,6 @@ from backstay.repository.repository import Entropy, Repository
 from backstay.repository.run.writer import RunFacts, WrittenRun, write_entries, write_records
 from backstay.repository.sorting import RecordSorter, by_key
 from backstay.repository.source import NEWEST, PUT, Classification, RecordSource
-from backstay.repository.standing import by_beginning, resolve, rows_of
 from backstay.telemetry import Progress
 
 _ADVANCE_BYTES = 1 << 20
@@ -144,10 +143,10 @@ def _back_up(
     reason, parent, swept = "nothing is remembered of an earlier one", None, ""
     lineage = draft.lineage if memory is None else memory.lineage
     if not lineage:
-        lineage = _newest_lineage(repository, draft.cluster, writer.entropy)
+        lineage = newest_lineage(repository, draft.cluster, writer.entropy)
     if memory is not None:
-        memory, swept = _caught_up(repository, memory)
-        reason = writer.rule.reason(memory, writer.now) or swept or _lost_run(repository, memory)
+        memory, swept = caught_up(repository, memory)
+        reason = writer.rule.reason(memory, writer.now) or swept or lost_run(repository, memory)
     since = head_number(repository, lineage) if memory is None or swept else memory.sequence
     if memory is not None:
         kind = _Base if reason else _Delta
@@ -159,39 +158,6 @@ def _back_up(
             parent, lineage, since = Parent(memory.lineage, memory.sequence), writer.entropy(8).hex(), 0
     with _Base(repository, source, classification, None, writer) as base:
         return base.commit(draft, Place(lineage, since, parent), reason)
-
-
-def _caught_up(repository: Repository, memory: WriterMemory) -> tuple[WriterMemory, str]:
-    """What is remembered after what maintenance did since: merged runs in its chain, and why it cannot be gone on from.
-
-    Reads public fields only. The second is empty where nothing that is remembered was swept.
-    """
-    if not require_seen(repository, memory.lineage, memory.sequence, memory.head):
-        return memory, "a sweep has removed the manifest of the last point"
-    following = read_following(repository, memory.lineage, memory.sequence)
-    chain = resolve(memory.chain, by_beginning(rows_of(following)))
-    memory = replace(memory, chain=chain)
-    declared = {name for each in following if isinstance(each.change, Sweep) for name in each.change.deleted}
-    gone = declared & {run.name for run in _remembered(memory)}
-    return memory, f"{len(gone)} runs of the last point were swept" if gone else ""
-
-
-def _remembered(memory: WriterMemory) -> tuple[RunReference, ...]:
-    return (memory.base, *memory.chain, *(each.run for each in memory.histories))
-
-
-def _lost_run(repository: Repository, memory: WriterMemory) -> str:
-    """Why the remembered runs cannot be gone on from; empty when all are there."""
-    there = {blob.name: blob.size for blob in repository.store.list(f"{names.RUNS}{memory.lineage}/")}
-    wanted = _remembered(memory)
-    lost = [run for run in wanted if there.get(run.name) != run.size]
-    return f"{len(lost)} of {len(wanted)} runs of the last point are gone" if lost else ""
-
-
-def _newest_lineage(repository: Repository, cluster: str, entropy: Entropy) -> str:
-    """The newest lineage of this cluster, or a new one."""
-    own = [each for each in read_catalogue(repository).require_sound().points if each.cluster == cluster]
-    return own[-1].lineage if own else entropy(8).hex()
 
 
 @dataclass(frozen=True, slots=True)
