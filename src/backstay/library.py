@@ -13,7 +13,7 @@ import weakref
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from backstay import errors
 from backstay.kube.encryption import plugin_at, read_configuration, read_local_keys
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _EVERYTHING = Selection()
 _Path = str | Path
+_T = TypeVar("_T")
 
 
 class Version(NamedTuple):
@@ -43,6 +44,8 @@ class Version(NamedTuple):
 class Backup(Mapping[str, JsonObject]):
     """The objects of a source at one revision, by key. Close it, or use it in a `with` block.
 
+    Without either it is closed when nothing refers to it any more; what reads from it does so until it has ended.
+
     What holds no object is shown labelled: `{"$text": ...}` for text such as `compact_rev_key`, `{"$problem": ...}` for
     what cannot be decrypted or read. `object` tells encoding, size and revisions too.
     """
@@ -50,6 +53,7 @@ class Backup(Mapping[str, JsonObject]):
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._close = weakref.finalize(self, objects.close)
+        self._opened_by: Backup | None = None
 
     @property
     def revision(self) -> int:
@@ -72,7 +76,7 @@ class Backup(Mapping[str, JsonObject]):
         return isinstance(key, str) and self._objects.source.get(key_bytes(key), settings.at) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (key_text(head.key) for head in self._objects.heads())
+        return self._held(key_text(head.key) for head in self._objects.heads())
 
     def __len__(self) -> int:
         settings = self._objects.settings
@@ -100,18 +104,19 @@ class Backup(Mapping[str, JsonObject]):
 
         Raises `RESOURCE_UNKNOWN`.
         """
-        return self._objects.objects(self._choice(resource, namespace, name))
+        return self._held(self._objects.objects(self._choice(resource, namespace, name)))
 
     def list(
         self, resource: str | None = None, namespace: str | None = None, name: str | None = None
     ) -> Iterator[Head]:
         """As `select`, but names, kinds, revisions and sizes only, which is many times faster."""
-        return self._objects.heads(self._choice(resource, namespace, name))
+        return self._held(self._objects.heads(self._choice(resource, namespace, name)))
 
     def at(self, revision: int) -> Backup:
         """The same source as it was at an older revision. It is closed with this one."""
         older = Backup(self._objects.at(Revision(revision)))
         older._close.detach()
+        older._opened_by = self
         return older
 
     def history(self, key: str) -> Iterator[Version]:
@@ -123,7 +128,7 @@ class Backup(Mapping[str, JsonObject]):
         """What was created, changed and deleted on the way to `newer`, field by field, in the order of keys."""
         from backstay.sources.objects.changes import changes
 
-        return changes(self._objects, newer._objects)
+        return self._held(newer._held(changes(self._objects, newer._objects)))
 
     def close(self) -> None:
         """Close the source. May be called twice."""
@@ -144,7 +149,11 @@ class Backup(Mapping[str, JsonObject]):
         return Choice(self._objects.find(resource) if resource is not None else None, namespace, name)
 
     def _read(self) -> Iterator[tuple[str, JsonObject]]:
-        return ((key_text(each.key), _shown(each)) for each in self._objects.objects())
+        return self._held((key_text(each.key), _shown(each)) for each in self._objects.objects())
+
+    def _held(self, found: Iterator[_T]) -> Iterator[_T]:
+        """`found`, which keeps this from being closed meanwhile: nobody else may hold `open_source(...)` any more."""
+        yield from found
 
 
 class _Items(ItemsView[str, JsonObject]):

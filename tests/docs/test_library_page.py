@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backstay import open_source
 from backstay.formats.protowire import bytes_field, int_field
 from tests.unit.kube.kubernetes_values import envelope, metadata, pod, write_store
 
@@ -60,3 +61,16 @@ def test_an_example_runs_as_it_stands(example: str, scene: Path, capsys: pytest.
     if "history" in example:
         assert printed.splitlines()[:2] == ["2 1", "5 3"]
         assert "changed deployments.apps default/web ['metadata.resourceVersion', 'spec.replicas']" in printed
+
+
+def test_what_reads_from_a_source_keeps_it_open(scene: Path) -> None:
+    key = "/registry/deployments/default/web"
+    assert open_source("backup.db").at(2)[key]["spec"]["replicas"] == 1
+    assert key in list(open_source("backup.db"))
+    assert key in dict(open_source("backup.db").items())
+    assert len(list(open_source("backup.db").values())) == 5
+    assert [each.identity.name for each in open_source("backup.db").select("deploy")] == ["web"]
+    assert [each.identity.name for each in open_source("backup.db").list("deploy")] == ["web"]
+    assert len(list(open_source("backup.db").history(key))) == 2
+    changed = list(open_source("backup.db").at(2).diff(open_source("backup.db")))
+    assert key in [each.key.decode() for each in changed]
