@@ -296,7 +296,10 @@ def living(chosen: argparse.Namespace, directory: Path, results: Results) -> Non
     for what, each in (("restored to a file", restored), ("verified, rebuilt", verified)):
         results.say(f"| {what} {_row(each, gib)} |")
     private = max(each.private_bytes for each in (first, quiet, busy, restored, verified)) / MIB
-    results.say(f"\nPeak private memory {private:.0f} MiB (goal 300 MiB {_mark(private <= GOALS['private'])}).\n")
+    results.say(
+        f"\nPeak private memory {private:.0f} MiB (goal 300 MiB {_mark(private <= GOALS['private'])}), that of the process beside"
+        " the proof of a backup included.\n"
+    )
 
 
 PARTS: dict[str, Callable[[argparse.Namespace, Path, Results], None]] = {
