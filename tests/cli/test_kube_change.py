@@ -209,6 +209,47 @@ def test_the_remedy_is_a_file_for_root_only_and_steps_without_its_key(
     assert kube("audit", before, "--remedy", file) != 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trace", "DB", "configmap", "a", "-n", "shop"),
+        ("history", "DB", "configmap", "a", "-n", "shop"),
+        ("get", "DB", "configmap", "-A", "-o", "wide", "--show-labels"),
+        ("get", "DB", "configmap", "-A", "-o", "name"),
+        ("diff", "DB", "--from", "2"),
+        ("diff", "DB", "--from", "2", "-o", "patch"),
+        ("search", "DB", "x"),
+        ("tree", "DB", "--names"),
+        ("top", "DB"),
+        ("export", "DB", "-o", "-", "--dry-run"),
+        ("lost", "--from", "DB", "--to", "EMPTY"),
+    ],
+    ids=lambda words: "-".join(words[:1] + words[4:]),
+)
+def test_nothing_that_is_stored_speaks_to_the_terminal(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "x\x1b[2Jy\x07"
+    metadata = {
+        "name": evil, "namespace": evil, "creationTimestamp": evil, "labels": {evil: evil}, "annotations": {evil: evil},
+        "managedFields": [{"manager": evil, "time": evil, "operation": evil, "fieldsV1": {f"f:{evil}": {}}}],
+    }  # fmt: skip
+    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {evil: evil}}
+    store = write_store(
+        tmp_path / "db",
+        [
+            (b"/registry/configmaps/shop/a", json.dumps(item).encode()),
+            (b"/registry/configmaps/shop/a", json.dumps({**item, "data": {evil: evil * 2}}).encode()),
+            (f"/registry/configmaps/{evil}/{evil}".encode(), json.dumps(item).encode()),
+        ],
+    )
+    empty = write_store(tmp_path / "empty", [(b"/registry/a", b"b")])
+    assert kube(*({"DB": store, "EMPTY": empty}.get(each, each) for each in words)) in (0, 3)
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and "\x07" not in said.out + said.err
+    assert "x" in said.out
+
+
 def test_trace_tells_a_life_out_of_stored_revisions(after: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert kube("trace", after, "deployment", "cart", "-n", "staging", "-o", "json") == 0
     steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

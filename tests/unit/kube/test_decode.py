@@ -234,7 +234,10 @@ def test_cbor_as_the_api_server_writes_it(data: str, value: Any) -> None:
         "e0",
         "1c",
         "ff",
+        "81" * (cbor.MAX_DEPTH + 1) + "00",
+        "c1" * (cbor.MAX_DEPTH + 1) + "00",
     ],
+    ids=lambda data: data[:20],
 )
 def test_cbor_that_is_damaged_or_claims_much_is_refused(data: str) -> None:
     with pytest.raises(FormatError):

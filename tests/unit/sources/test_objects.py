@@ -10,11 +10,15 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from backstay import errors
+from backstay.formats import bbolt, mvcc, schema
+from backstay.formats.mvcc import RevisionKey
+from backstay.formats.protowire import bytes_field, int_field
 from backstay.kube.encryption import Decryption
 from backstay.kube.encryption.providers import KeyProvider, NamedKey
 from backstay.kube.release import Release
 from backstay.sources import open_source
 from backstay.sources.objects import Choice, Objects, Settings, open_objects
+from backstay.sources.objects.changes import changes
 from backstay.values import Revision
 from tests.unit.kube.kubernetes_values import envelope, metadata, pod, write_store
 
@@ -169,3 +173,44 @@ def test_an_empty_store_has_no_objects_and_the_newest_release(tmp_path: Path) ->
     with open_objects(open_source(str(write_store(tmp_path / "db", [])))) as objects:
         assert list(objects.heads()) == list(objects.objects()) == list(objects.past()) == []
         assert objects.release == Release(1, 37)
+
+
+@pytest.mark.parametrize("others", [0, 2000], ids=["small", "large"])
+def test_two_forks_of_one_restore_are_told_apart_though_their_revisions_and_sizes_are_equal(
+    tmp_path: Path, others: int
+) -> None:
+    def fork(name: str, number: int) -> Path:
+        changed = json.dumps({**WIDGET, "spec": {"n": number}}).encode()
+        same = [(f"/registry/pods/default/pod-{each:04}".encode(), pod(f"pod-{each:04}")) for each in range(others)]
+        return write_store(
+            tmp_path / name, [*WRITES, *same, (b"/registry/shop.example.com/widgets/default/a", changed)]
+        )
+
+    with (
+        open_objects(open_source(str(fork("one", 2)))) as one,
+        open_objects(open_source(str(fork("other", 3)))) as other,
+    ):
+        assert one.revision == other.revision
+        (change,) = changes(one, other)
+        assert [(each.path, each.before, each.after) for each in change.fields] == [("spec.n", 2, 3)]
+
+
+def test_records_that_no_etcd_writes_are_told_apart_too(tmp_path: Path) -> None:
+    def store(name: str, value: bytes) -> Path:
+        # The value stands before the key, so it cannot be compared where it lies.
+        record = (
+            bytes_field(5, value)
+            + bytes_field(1, b"/registry/configmaps/a/b")
+            + b"".join(int_field(field, 2) for field in (2, 3, 4))
+        )
+        pages: list[bytes] = []
+        built = bbolt.build([(schema.KEY, [(mvcc.encode_revision(RevisionKey(2, 0)), record)])], pages.extend)
+        (tmp_path / name).write_bytes(built.meta_pages + b"".join(pages))
+        return tmp_path / name
+
+    with (
+        open_objects(open_source(str(store("one", b"text")))) as one,
+        open_objects(open_source(str(store("other", b"next")))) as other,
+    ):
+        (change,) = changes(one, other)
+        assert [(each.path, each.before, each.after) for each in change.fields] == [("(value)", "text", "next")]

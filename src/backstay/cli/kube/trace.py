@@ -107,7 +107,7 @@ def _line(step: Step) -> str:
     by = ", ".join(dict.fromkeys(str(each) for each in step.authors))
     what = painted(step.event, _COLOURS[step.event], wants_colours())
     details = f": {printable('; '.join(step.details))}" if step.details else ""
-    return f"{step.revision:>8}  {step.time or '-':<20}  {printable(name)} {what}{details}" + (
+    return f"{step.revision:>8}  {printable(step.time or '-'):<20}  {printable(name)} {what}{details}" + (
         f"  [{printable(by)}]" if by else ""
     )
 
