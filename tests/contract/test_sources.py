@@ -172,6 +172,7 @@ def a_selection_gives_what_it_names_in_order_of_keys(case: Case) -> None:
             ("\\x00", [key for key in row_keys if key.startswith(b"\x00")]),
         ):
             assert [entry.key for entry in case.source.keys(Selection.parse(selection), at, sizes=False)] == wanted
+            assert [item.key for item in case.source.items(Selection.parse(selection), at)] == wanted
 
 
 def counting_agrees_with_listing(case: Case) -> None:
