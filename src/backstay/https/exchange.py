@@ -49,6 +49,9 @@ def exchange(
             content = answer.read(LARGEST_ANSWER + 1)
     except (OSError, http.client.HTTPException) as problem:
         raise NoAnswer(str(problem) or type(problem).__name__) from problem
+    except ValueError:
+        # `http.client` quotes a header that it does not send, a token among them: neither that nor its text is passed on.
+        raise NoAnswer("its address or a header, such as a token with a line break, cannot be sent") from None
     if len(content) > LARGEST_ANSWER:
         raise NoAnswer("the answer has no end")
     return Answer(answer.status, content)

@@ -12,7 +12,11 @@ from backstay.https.exchange import Answer, NoAnswer, exchange
 
 def require_address(address: str, what: str) -> str:
     """`address`, if keys and tokens may be sent there. Raises `RECIPIENT_INVALID`."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018  # one that cannot be is found here
+    except ValueError as problem:
+        raise errors.RECIPIENT_INVALID.error(f"cannot wrap keys to `{what[:100]}`", why=str(problem)) from problem
     why = ""
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query:
         why = "its address is a URL such as `https://vault.example.org:8200`"

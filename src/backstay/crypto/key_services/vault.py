@@ -109,7 +109,7 @@ class VaultTransit:
                 raise errors.KEY_SERVICE_DENIED.error(
                     "cannot read the token of Vault", where=file, why=type(problem).__name__
                 ) from problem
-        token = self._environment.get("VAULT_TOKEN", "")
+        token = self._environment.get("VAULT_TOKEN", "").strip()
         if not token:
             raise errors.KEY_SERVICE_DENIED.error(
                 "there is no token for Vault", where=self.public, next_step="set VAULT_TOKEN or VAULT_TOKEN_FILE"

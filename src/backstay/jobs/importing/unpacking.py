@@ -95,8 +95,9 @@ def unpacked(path: Path, opening: Opening, progress: Progress) -> Iterator[Opene
                 target = tempfile.TemporaryFile(prefix="backstay-", dir=opening.scratch)  # noqa: SIM115
             files.push(target)
             progress.begin(f"opening {path.name}", None)
-            _unwrap(kind, current, _Bounded(target, opening.largest_bytes, path, progress), opening, path)
-            target.flush()
+            _unwrap(kind, current, _Bounded(target, opening, path, progress), opening, path)
+            with translated(opening.scratch):
+                target.flush()
             current, opened = target, Path(f"/dev/fd/{target.fileno()}")
             name = name.rpartition(".")[0] or name
         with open_file(opened, refuse_in_use=opened is path) as store:
@@ -113,21 +114,25 @@ def _peek(file: IO[bytes]) -> bytes:
 def _unwrap(kind: str, source: IO[bytes], target: _Bounded, opening: Opening, path: Path) -> None:
     sink = cast(BinaryIO, target)
     try:
-        with translated(opening.scratch):
-            if kind == "age":
-                open_age(cast(BinaryIO, source), sink, opening.identities, str(path))
-            elif kind == "gpg":
-                open_gpg(cast(BinaryIO, source), sink, opening.environment, str(path))
-            elif kind == "zip":
-                _unzip(source, target, path)
-            else:
-                with _READERS[kind](source) as reader:
-                    _pour(reader, target)
-    except (EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError, gzip.BadGzipFile, zipfile.BadZipFile) as problem:
+        if kind == "age":
+            open_age(cast(BinaryIO, source), sink, opening.identities, str(path))
+        elif kind == "gpg":
+            open_gpg(cast(BinaryIO, source), sink, opening.environment, str(path))
+        elif kind == "zip":
+            _unzip(source, target, path)
+        else:
+            with _READERS[kind](source) as reader:
+                _pour(reader, target)
+    except _DAMAGE as problem:
         raise errors.BACKUP_UNPACKABLE.error(
             f"it does not unpack as {kind}", where=str(path), why=str(problem)
         ) from problem
 
+
+_DAMAGE = (
+    EOFError, OSError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile
+)  # fmt: skip
+"""What the readers say of a damaged file: gzip and bzip2 say it as `OSError`. What the target raises is translated before."""
 
 _READERS: Mapping[str, Callable[[IO[bytes]], Any]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file),
@@ -142,11 +147,8 @@ def _unzip(source: IO[bytes], target: _Bounded, path: Path) -> None:
         files = [each for each in archive.infolist() if not each.is_dir()]
         if len(files) != 1:
             raise errors.BACKUP_UNPACKABLE.error(f"there are {len(files)} files in it, not one", where=str(path))
-        try:
-            with archive.open(files[0]) as reader:
-                _pour(reader, target)
-        except (RuntimeError, NotImplementedError) as problem:
-            raise errors.BACKUP_UNPACKABLE.error("it does not unpack", where=str(path), why=str(problem)) from problem
+        with archive.open(files[0]) as reader:
+            _pour(reader, target)
 
 
 def _pour(reader: IO[bytes], target: _Bounded) -> None:
@@ -157,15 +159,17 @@ def _pour(reader: IO[bytes], target: _Bounded) -> None:
 class _Bounded:
     """A file that takes only so much."""
 
-    def __init__(self, file: IO[bytes], largest: int, path: Path, progress: Progress) -> None:
-        self._file, self._left, self._path, self._progress = file, largest, path, progress
+    def __init__(self, file: IO[bytes], opening: Opening, path: Path, progress: Progress) -> None:
+        self._file, self._left, self._path, self._progress = file, opening.largest_bytes, path, progress
+        self._scratch = opening.scratch
 
     def write(self, data: bytes, /) -> int:
         self._left -= len(data)
         if self._left < 0:
             raise errors.BACKUP_UNPACKABLE.error("it is larger than is taken", where=str(self._path))
         self._progress.advance(len(data))
-        return self._file.write(data)
+        with translated(self._scratch):
+            return self._file.write(data)
 
     def flush(self) -> None:
         self._file.flush()
