@@ -56,6 +56,14 @@ def test_a_manifest_of_a_stranger_is_not_believed() -> None:
     assert kind_of(lambda: read_catalogue(open_repository(store, ())).require_sound()) is errors.SIGNATURE_WRONG
 
 
+def test_an_object_under_number_zero_hides_no_point() -> None:
+    place, cluster = Place(), small_history()
+    first = place.back_up(cluster).manifest
+    place.store.put(names.manifest(first.lineage, 0), b"whoever may create an object\n")
+    assert [each.sequence for each in place.catalogue().points] == [1]
+    assert place.back_up(cluster).manifest.sequence == 2
+
+
 def test_a_revoked_writer_is_believed_up_to_its_revocation() -> None:
     place, cluster = Place(), small_history()
     first = place.back_up(cluster).manifest
