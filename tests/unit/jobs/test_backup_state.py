@@ -16,6 +16,7 @@ from backstay.jobs.backup.state import WriterState
 from backstay.repository.catalogue import facts_of, read_catalogue
 from backstay.repository.repository import open_repository
 from tests.backing_up import BEGIN, CANARY, Place, entropy_of, small_history
+from tests.unit.repository.test_trust import with_trust
 
 
 def state_in(directory: Path, place: Place) -> WriterState:
@@ -137,3 +138,20 @@ def test_another_root_is_another_repository(tmp_path: Path) -> None:
     with pytest.raises(BackstayError) as raised:
         state.require_seen(place.repository())
     assert raised.value.kind is errors.REPOSITORY_ROLLED_BACK
+
+
+def test_a_trust_document_that_was_gone_by_and_is_missing_is_a_rollback(tmp_path: Path) -> None:
+    place = Place()
+    state = state_in(tmp_path, place)
+    older = MemoryStore()
+    for blob in place.store.list():
+        older.put(blob.name, b"".join(place.store.get(blob.name)))
+    with_trust(place, lambda trust: trust)
+    state.see_trust(place.repository())
+    state.see_trust(place.repository())
+    state.require_seen(place.repository())
+    before = open_repository(older, ())  # as if somebody had removed the newest: a revocation would be undone
+    for look in (state.require_seen, state.see_trust):
+        with pytest.raises(BackstayError) as raised:
+            look(before)
+        assert raised.value.kind is errors.REPOSITORY_ROLLED_BACK

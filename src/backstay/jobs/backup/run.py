@@ -127,6 +127,7 @@ def run(
     `FormatError` for a file that changed while it was read.
     """
     began = clock.monotonic()
+    state.see_trust(repository)
     state.settle(repository)
     key = state.signing_key()
     writer = repository.trust.writer(key.public)

@@ -7,6 +7,7 @@
     STATE/<repository>/point-<cluster>-<lineage>-<sequence>     the memory of the last point (repository.memory)
     STATE/<repository>/companions-<cluster>-<random>            the companions stored last: their digest, the base, the run
     STATE/<repository>/seen-<lineage>-<sequence>                SHA-256 of the newest manifest that was seen of a lineage
+    STATE/<repository>/trust-<number>                           SHA-256 of the newest trust document that was gone by
 
 Nothing is overwritten: a new file is written whole, then older ones are removed; the newest counts. Without the directory
 a host can sign nothing; without the point its next backup is a base; without the epoch a new one begins.
@@ -32,6 +33,7 @@ from backstay.repository.memory import WriterMemory, decode_memory, encode_memor
 from backstay.repository.repository import Entropy, Repository, new_epoch
 
 _SEEN = re.compile(rf"seen-({names.LINEAGE})-([0-9]{{16}})")
+_TRUST = re.compile(r"trust-([0-9]{16})")
 _EPOCH = re.compile(r"epoch-([0-9]{8})-([0-9a-f]{16})")
 _DIRECTORY_MODE = 0o700
 
@@ -170,7 +172,7 @@ class WriterState:
             self._remove(old)
 
     def require_seen(self, repository: Repository) -> None:
-        """Raise `REPOSITORY_ROLLED_BACK` unless the root and every manifest that this host has seen are still there."""
+        """Raise `REPOSITORY_ROLLED_BACK` unless the root, the trust and every manifest that this host has seen are still there."""
         roots = self.roots()
         if roots and not set(roots) & set(repository.description.root):
             raise errors.REPOSITORY_ROLLED_BACK.error(
@@ -178,11 +180,34 @@ class WriterState:
                 where=repository.store.location,
                 why="its root key is another one",
             )
+        self._require_trust(repository)
         for path in self._files(_SEEN):
             found = _SEEN.fullmatch(path.name)
             data = self._read(path)
             if found is not None and data is not None:
                 require_seen(repository, found[1], int(found[2]), data.decode("ascii", "replace").strip())
+
+    def _require_trust(self, repository: Repository) -> None:
+        """Who removes the newest trust document would take back that a writer was revoked, or a recipient removed."""
+        trust = repository.trust
+        for path in self._files(_TRUST):
+            number, seen = int(path.name[-16:]), (self._read(path) or b"").decode("ascii", "replace").strip()
+            if number > trust.number or (number == trust.number and seen != trust.sha256):
+                raise errors.REPOSITORY_ROLLED_BACK.error(
+                    f"`{names.trust(number)}` was seen here, and is gone or another one",
+                    where=repository.store.location,
+                )
+
+    def see_trust(self, repository: Repository) -> None:
+        """Remember by which trust document a backup goes. Raises `REPOSITORY_ROLLED_BACK` for an older one than before."""
+        self._require_trust(repository)
+        self._make()
+        path = self._directory / f"trust-{repository.trust.number:016d}"
+        if not path.exists():
+            write_durable(self._disk, path, f"{repository.trust.sha256}\n".encode())
+        for old in self._files(_TRUST):
+            if old.name < path.name:
+                self._remove(old)
 
     def see(self, manifest: Manifest) -> None:
         """Remember that a manifest was seen, the newest of its lineage."""
