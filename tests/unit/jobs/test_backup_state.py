@@ -16,7 +16,7 @@ from backstay.jobs.backup.state import WriterState
 from backstay.repository.catalogue import facts_of, read_catalogue
 from backstay.repository.repository import open_repository
 from tests.backing_up import BEGIN, CANARY, Place, entropy_of, small_history
-from tests.unit.repository.test_trust import with_trust
+from tests.unit.repository.test_trust import resigned, with_trust
 
 
 def state_in(directory: Path, place: Place) -> WriterState:
@@ -155,3 +155,14 @@ def test_a_trust_document_that_was_gone_by_and_is_missing_is_a_rollback(tmp_path
         with pytest.raises(BackstayError) as raised:
             look(before)
         assert raised.value.kind is errors.REPOSITORY_ROLLED_BACK
+
+
+def test_another_manifest_under_the_number_that_was_seen_is_a_rollback(tmp_path: Path) -> None:
+    place = Place()
+    point = place.back_up(small_history()).manifest
+    state = state_in(tmp_path, place)
+    state.see(point)
+    other = resigned(place, point.where, place.writer, lambda fields: fields.update(cluster="other"))
+    with pytest.raises(BackstayError) as raised:
+        state.require_seen(open_repository(other, ()))
+    assert raised.value.kind is errors.REPOSITORY_ROLLED_BACK
