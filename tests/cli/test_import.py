@@ -210,3 +210,10 @@ def test_zones_and_names_that_are_none_are_refused(desk: Desk, folder: Folder) -
     )
     assert desk.run("import", folder.directory, desk.place, "--zone", "Nowhere/None") == 2
     assert desk.run("import", folder.directory / "absent", desk.place) != 0
+
+
+def test_a_pipe_is_refused_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:
+    pipe = tmp_path / "etcd-backup-20241210-143022.db"
+    os.mkfifo(pipe)
+    assert desk.run("import", pipe, desk.place, "-o", "json", "--quiet") == 3, desk.out + desk.err
+    assert "no regular file" in desk.out

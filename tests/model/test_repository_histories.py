@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from backstay import errors
 from backstay.crypto.sealing import ObjectClass
+from backstay.errors import BackstayError
+from backstay.repository import names
 from backstay.repository.writing import BaseRule
 from tests.backing_up import Cluster, Element, Place, normalised
 
@@ -138,3 +141,16 @@ def test_a_run_that_is_gone_leads_to_a_new_base() -> None:
     second = place.back_up(cluster)
     assert "gone" in second.base_reason
     assert place.live(second.manifest) == {b"a": b"2"}
+
+
+def test_a_manifest_that_somebody_put_far_above_the_head_is_told_as_a_gap() -> None:
+    place, cluster = Place(), Cluster()
+    cluster.put(b"a", b"1")
+    point = place.back_up(cluster).manifest
+    place.store.put(names.manifest(point.lineage, 900), b"planted")
+    cluster.put(b"a", b"2")
+    with pytest.raises(BackstayError) as raised:
+        place.back_up(cluster)
+    assert raised.value.kind is errors.COMMIT_LOST
+    assert "number 2 is gone" in raised.value.why
+    assert "backstay check" in raised.value.next_step

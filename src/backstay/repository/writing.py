@@ -129,7 +129,12 @@ def back_up(
             return _back_up(repository, source, classification, draft, memory, writer)
         except OvertakenError as problem:
             why = str(problem)
-    raise errors.COMMIT_LOST.error("maintenance was faster every time", where=repository.store.location, why=why)
+    raise errors.COMMIT_LOST.error(
+        "the chain of manifests could not be gone on with",
+        where=repository.store.location,
+        why=why,
+        next_step="try again; where no maintenance is at work, look with `backstay check` for what lies behind the gap",
+    )
 
 
 def _back_up(

@@ -131,7 +131,9 @@ class AwsKms:
             "RoleSessionName": "backstay", "WebIdentityToken": token,
         }  # fmt: skip
         address = self._address("STS", f"https://sts.{self._region}.{self._domain}")
-        answer = post(address, urlencode(asked).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        authority = self._environment.get("AWS_CA_BUNDLE", "")
+        answer = post(address, urlencode(asked).encode(), headers, authority=authority)
         lent = {name.decode(): value.decode("ascii", "replace") for name, value in _FIELD.findall(answer.body)}
         if answer.status != 200 or len(lent) != 3:
             raise errors.KEY_SERVICE_DENIED.error(

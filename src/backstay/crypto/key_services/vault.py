@@ -88,7 +88,8 @@ class VaultTransit:
             parsed = None
         if not isinstance(parsed, dict):
             raise self._failed(f"it answered {answer.status} and no JSON object")
-        said = ", ".join(str(each) for each in parsed.get("errors") or ())[:300]
+        reasons = parsed.get("errors")
+        said = ", ".join(map(str, reasons))[:300] if isinstance(reasons, list) else ""
         if answer.status in (401, 403):
             self._failure = errors.KEY_SERVICE_DENIED.error(
                 f"Vault does not let this token {operation}", where=self.public, why=said or f"status {answer.status}"

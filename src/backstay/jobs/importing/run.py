@@ -10,6 +10,7 @@ state of this host is touched, and the import can be repeated: points of the sam
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -114,6 +115,8 @@ def _files(sources: Sequence[Path]) -> list[Path]:
 def _looked_at(path: Path, zone: tzinfo, now: datetime) -> ImportFile:
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for whoever writes into it
+            return ImportFile(path, 0, now, TimeSource.FILE, "", Fate.REFUSED, "it is no regular file")
         kind = packing(head_of(path), path.name)
     except OSError as problem:
         return ImportFile(path, 0, now, TimeSource.FILE, "", Fate.REFUSED, problem.strerror or str(problem))
