@@ -16,14 +16,14 @@ enough: nobody is given another cluster's state because its backup happened to b
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from backstay import errors
 from backstay.crypto.sealing import ObjectClass
 from backstay.repository.catalogue import facts_of
-from backstay.repository.manifest import Manifest, RunReference
+from backstay.repository.manifest import Manifest, PointFacts, RunReference
 from backstay.repository.reading import PointReader
 from backstay.repository.records import StoredRecord
 from backstay.repository.repository import Repository
@@ -210,12 +210,15 @@ def _at_time(points: Sequence[Manifest], wanted: str, found: re.Match[str]) -> M
 def _at_revision(repository: Repository, points: Sequence[Manifest], revision: int, within_history: bool) -> Chosen:
     """The point that is of this revision, or the first one whose history holds it."""
     known = [(facts_of(repository, each), each) for each in points]
+    histories = _histories(known)
     exact = [each for facts, each in known if facts.revision == revision]
-    if exact:
-        return Chosen(_of_one_history(exact, revision)[-1])
     within = [each for facts, each in known if max(1, facts.compact_revision) <= revision < facts.revision]
+    if exact:
+        _refuse_several([*within, *exact], revision, histories)
+        return Chosen(exact[-1])
     if within and within_history:
-        return Chosen(_of_one_history(within, revision)[0], revision)
+        _refuse_several(within, revision, histories)
+        return Chosen(within[0], revision)
     held = [(facts.revision, each) for facts, each in known]
     before = max((pair for pair in held if pair[0] < revision), key=lambda pair: pair[0], default=None)
     after = min((pair for pair in held if pair[0] > revision), key=lambda pair: pair[0], default=None)
@@ -223,17 +226,36 @@ def _at_revision(repository: Repository, points: Sequence[Manifest], revision: i
     raise errors.POINT_NOT_FOUND.error(f"there is no backup of revision {revision}", why=f"nearest: {', '.join(near)}")
 
 
-def _of_one_history(points: Sequence[Manifest], revision: int) -> Sequence[Manifest]:
-    """Themselves. Raises `POINT_NOT_FOUND` where two histories have this revision: they hold different things."""
-    last = {each.lineage: each for each in points}
+def _histories(known: Sequence[tuple[PointFacts, Manifest]]) -> Mapping[str, tuple[str, int]]:
+    """Which history each point is of, by its id.
+
+    A writer that has lost what it remembers goes on in the newest lineage, also where the cluster was restored meanwhile. What
+    follows is another history if its revision is lower, or the same with another state, or the cluster has another id.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    before: dict[str, tuple[PointFacts, int]] = {}
+    for facts, each in sorted(known, key=lambda pair: (pair[1].lineage, pair[1].sequence)):
+        number = 0
+        if each.lineage in before:
+            earlier, number = before[each.lineage]
+            ids = {facts.source.get("cluster"), earlier.source.get("cluster")} - {None}
+            same = facts.revision == earlier.revision and facts.state_digest != earlier.state_digest
+            number += facts.revision < earlier.revision or same or len(ids) > 1
+        before[each.lineage] = facts, number
+        found[each.id] = each.lineage, number
+    return found
+
+
+def _refuse_several(points: Sequence[Manifest], revision: int, histories: Mapping[str, tuple[str, int]]) -> None:
+    """Raise `POINT_NOT_FOUND` where two histories have this revision: they may hold different things."""
+    last = {histories[each.id]: each for each in points}
     if len(last) > 1:
         several = ", ".join(f"{each.id} of {each.cluster}" for each in list(last.values())[-_SHOWN:])
         raise errors.POINT_NOT_FOUND.error(
             f"revision {revision} means several histories",
             why=several,
-            next_step=f"name one, such as {points[-1].lineage[:8]}@{revision}, or a cluster",
+            next_step=f"name one, such as {points[-1].id}@{revision}, or a cluster",
         )
-    return points
 
 
 def _not_found(what: str, near: Sequence[Manifest]) -> errors.BackstayError:

@@ -110,6 +110,30 @@ def test_a_revision_of_two_histories_is_refused_until_one_is_named() -> None:
         assert choose(repository, points, f"{point.lineage}@3").point == point
 
 
+def test_two_histories_that_a_forgetful_writer_put_into_one_lineage_are_told_apart() -> None:
+    place, cluster = Place(), Cluster()
+    cluster.put(b"a", b"1")
+    other = cluster.copy()
+    cluster.put(b"a", b"2")
+    cluster.put(b"a", b"3")
+    first = place.back_up(cluster).manifest
+    place.memory = None  # the state directory is lost, and the cluster restored from its first revision
+    other.put(b"a", b"another 2")
+    second = place.back_up(other).manifest
+    other.put(b"a", b"another 3")
+    third = place.back_up(other).manifest
+    assert first.lineage == second.lineage == third.lineage
+    repository, points = place.repository(), place.catalogue().points
+    for revision in ("3", "4"):
+        with pytest.raises(BackstayError) as raised:
+            choose(repository, points, revision)
+        assert "several histories" in str(raised.value)
+    assert choose(repository, points, f"{first.id}@3") == (first, 3)
+    assert choose(repository, points, f"{second.id}@3").point == second
+    assert choose(repository, points, f"{third.id}@4").point == third
+    assert choose(repository, points, "latest").point == third
+
+
 @pytest.mark.parametrize("wanted", ["latest", "2026-11-25", "2", "before-delete:a", "before-upgrade"])
 def test_of_several_clusters_one_must_be_named(wanted: str) -> None:
     place, cluster = Place(), Cluster()
