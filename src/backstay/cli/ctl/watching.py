@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -20,11 +24,14 @@ from backstay.cli.ctl.watch_arguments import KEY_VARIABLE, RANGE_END_VARIABLE, W
 from backstay.cli.failure import EtcdctlFailure
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.keys import event_name, watch_answer
+from backstay.errors import ExitStatus
 from backstay.etcd.client import Client
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.etcd.watch import Watcher, message_of
 
 _PROGRAM = "backstay.watch.program"
+LEAVE_SECONDS = 2.0
+"""How long a watch that was interrupted may take to end."""
 
 
 class WatchCommand(CtlCommand):
@@ -115,12 +122,39 @@ def command(*, ctl: Ctl, words: tuple[str, ...], interactive: bool, **flags: Any
     wanted = watched(
         words, program, variable_key=key, variable_range_end=range_end, prefix=flags["prefix"]
     )  # before anything is connected
-    with ctl.client() as client, _watcher(client, wanted, **flags) as watcher:
+    with leaving_for_sure(), ctl.client() as client, _watcher(client, wanted, **flags) as watcher:
         try:
             Screen(ctl).follow(watcher, wanted.program)
         except ProgramFailed:
             return 1
     raise EtcdctlFailure("watch is canceled by the server", INTERRUPTED)
+
+
+@contextlib.contextmanager
+def leaving_for_sure(seconds: float = LEAVE_SECONDS) -> Iterator[None]:
+    """Ctrl-C ends the block, or the process where it does not.
+
+    An exception that is raised while a destructor runs, as at the end of every program that a watch starts, is lost, and the watch
+    would go on. Nothing that a watch holds has to be put in order.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    timers: list[threading.Timer] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        timers.append(threading.Timer(seconds, os._exit, (ExitStatus.INTERRUPTED,)))
+        timers[-1].daemon = True
+        timers[-1].start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for timer in timers:
+            timer.cancel()
 
 
 def run_program(program: tuple[str, ...], variables: dict[str, str]) -> str:
