@@ -44,6 +44,7 @@ def write(directory: Path) -> None:
         fork.put(b"c", b"another history")
         place.back_up(fork)
         place.expire(place.catalogue().points[1:2])
+        place.fade(place.catalogue().points[:1])
         assert place.merge().rows == 1
         # The files have this machine's times.
         place.now = place.clock.time = SystemClock().now() + timedelta(days=9)

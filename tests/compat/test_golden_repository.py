@@ -24,12 +24,13 @@ from backstay.telemetry import SilentProgress
 from tests.backing_up import entropy_of
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "repository"
-FORMATS = ["format-1"]
+KINDS = {"backup", "expiry", "merge", "sweep"}
+FORMATS = {"format-1": KINDS, "format-1-faded": KINDS | {"fade"}}
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+@pytest.fixture(scope="module", params=list(FORMATS))
 def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("golden")
+    place = tmp_path_factory.mktemp(request.param)
     with tarfile.open(GOLDEN / f"{request.param}.tar.xz") as archive:
         archive.extractall(place, filter="data")
     return place
@@ -72,4 +73,7 @@ def test_a_golden_memory_is_read(unpacked: Path, encryption: str) -> None:
 def test_a_golden_repository_has_every_kind_of_manifest(unpacked: Path, encryption: str) -> None:
     catalogue = read_catalogue(open_repository(LocalStore(unpacked / encryption), ()))
     kinds = {each.kind for lineage in catalogue.lineages for each in lineage.manifests}
-    assert kinds == {"backup", "expiry", "merge", "sweep"}
+    name = next(each for each in sorted(FORMATS, reverse=True) if unpacked.name.startswith(each))
+    assert kinds == FORMATS[name]
+    faded = [point.sequence for point in catalogue.points if point.is_state_only]
+    assert faded == ([1] if "fade" in kinds else [])
