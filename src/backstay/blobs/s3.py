@@ -84,7 +84,7 @@ class S3BlobStore(ObjectBlobStore):
         return replace(super().features(), locks=Answer.NO if self._locks is None else Answer.UNKNOWN)
 
     def delete(self, name: str) -> None:
-        if self._locks is not None and self._locks.is_possible():
+        if self._locks is not None and self._locks.refusal() is None:
             until = self._until(name)
             if until is not None and until > self._clock.now():
                 raise locked(self, name, until)

@@ -30,6 +30,7 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _DATE = re.compile(rb"<RetainUntilDate>\s*([0-9T:.Z+-]{10,40})\s*</RetainUntilDate>")
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,200})")
+_BUSY = (429, 503)
 _NONE = frozenset({"NoSuchObjectLockConfiguration"})
 _CANNOT = frozenset(
     {
@@ -62,17 +63,32 @@ class ObjectLocks:
     def __init__(self, options: LockOptions, clock: Clock) -> None:
         self._options, self._clock = options, clock
         self._address = _address(options)
-        self._enabled: bool | None = None
+        self._asked = False
+        self._refusal: errors.BackstayError | None = None
 
-    def is_possible(self) -> bool:
-        """Whether the bucket locks objects; asked once. Who may not ask takes it for one that does not."""
-        if self._enabled is None:
+    def refusal(self) -> errors.BackstayError | None:
+        """Why the bucket locks nothing, `LOCK_UNSUPPORTED` or `STORAGE_DENIED`; None where it does. Asked once.
+
+        Servers answer what they do not know in many ways, and a proxy is not gone through here: all but a busy server
+        (`STORAGE_BUSY` is raised) is one that does not lock, so that whatever else is done there goes on as without locks.
+        """
+        if not self._asked:
+            self._refusal = self._find_refusal()
+            self._asked = True
+        return self._refusal
+
+    def _find_refusal(self) -> errors.BackstayError | None:
+        try:
             answer = self._ask("GET", "", "object-lock=")
-            code = _code(answer)
-            if answer.status >= 500 and code not in _CANNOT:
-                raise self._error(answer, "")
-            self._enabled = answer.status == 200 and b"<ObjectLockEnabled>Enabled<" in answer.body
-        return self._enabled
+        except errors.BackstayError as problem:
+            return self._unsupported(f"it does not answer: {problem.why}")
+        if answer.status in _BUSY:
+            raise self._error(answer, "")
+        if answer.status == 200 and b"<ObjectLockEnabled>Enabled<" in answer.body:
+            return None
+        if answer.status in (401, 403):
+            return self._error(answer, "")
+        return self._unsupported(_why(answer) if answer.status != 200 else "the bucket was made without Object Lock")
 
     def until(self, path: str) -> datetime | None:
         """The date of the lock of the object at `path`."""
@@ -81,16 +97,18 @@ class ObjectLocks:
             return self._date(answer)
         if _code(answer) in _NONE:
             return None
-        if answer.status == 405 and self.is_possible():  # what is there is the marker of a deletion
+        if answer.status == 405 and self.refusal() is None:  # what is there is the marker of a deletion
             raise errors.BLOB_NOT_FOUND.error(f"there is no `{path}`", where=self._options.location)
         raise self._error(answer, path)
 
     def lock(self, path: str, until: datetime) -> None:
         """Lock the object at `path`; a date that is not later than the one it has changes nothing.
 
-        Asked first is what lock there is, also because a server that takes no notice of `?retention` would take what is put
-        for the object's new content.
+        Asked first is whether the bucket locks and what lock there is, also because a server that takes no notice of `?retention`
+        would take what is put for the object's new content.
         """
+        if (refusal := self.refusal()) is not None:
+            raise refusal
         before = self.until(path)
         if before is not None and before >= until:
             return
@@ -130,23 +148,26 @@ class ObjectLocks:
                 return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
         except ValueError:
             pass
-        why = "the server takes no notice of the question for the lock"
-        raise errors.LOCK_UNSUPPORTED.error("objects cannot be locked here", where=self._options.location, why=why)
+        raise self._unsupported("the server takes no notice of the question for the lock")
+
+    def _unsupported(self, why: str) -> errors.BackstayError:
+        return errors.LOCK_UNSUPPORTED.error(
+            "objects cannot be locked in this bucket", where=self._options.location, why=why
+        )
 
     def _error(self, answer: Answer, path: str) -> errors.BackstayError:
         """The declared error of an answer that is none of those expected."""
         code, where = _code(answer), self._options.location
-        said = _MESSAGE.search(answer.body)
-        why = f"{said[1].decode('utf-8', 'replace')} ({code})" if said else code or f"status {answer.status}"
-        what = f"cannot lock `{path}`"
+        why = _why(answer)
+        what = f"cannot lock `{path}`" if path else "cannot ask whether the bucket locks objects"
         make: Callable[..., errors.BackstayError] = errors.STORAGE_FAILED.error
         if code in _CANNOT or answer.status in (405, 501):
-            return errors.LOCK_UNSUPPORTED.error("objects cannot be locked in this bucket", where=where, why=why)
+            return self._unsupported(why)
         if code == "NoSuchKey" or (answer.status == 404 and not code):
             return errors.BLOB_NOT_FOUND.error(f"there is no `{path}`", where=where)
         if code in _DENIED or answer.status in (401, 403):
             make = errors.STORAGE_DENIED.error
-        elif answer.status >= 500 or answer.status == 429:
+        elif answer.status >= 500 or answer.status in _BUSY:
             make = errors.STORAGE_BUSY.error
         return make(what, where=where, why=why)
 
@@ -162,6 +183,12 @@ def _address(options: LockOptions) -> str:
     if options.path_style:
         return f"{place.scheme}://{place.netloc}{place.path.rstrip('/')}/{bucket}"
     return f"{place.scheme}://{bucket}.{place.netloc}{place.path.rstrip('/')}"
+
+
+def _why(answer: Answer) -> str:
+    """The server's own words, else what there is of them."""
+    code, said = _code(answer), _MESSAGE.search(answer.body)
+    return f"{said[1].decode('utf-8', 'replace')} ({code})" if said else code or f"status {answer.status}"
 
 
 def _code(answer: Answer) -> str:
