@@ -44,7 +44,7 @@ GOALS = {"state": 8.0, "history": 8.0, "unmerged": 80.0, "merged": 40.0, "privat
 MOST_CHAIN = 96
 """A base is made every day at the latest."""
 RATIO = 8.0
-"""... and when the runs since the last one are so many times its size (`repository.writing.BaseRule`)."""
+"""... and when the runs since the last one are so many times its size (`repository.continuing.BaseRule`)."""
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from backstay.formats.bbolt import build
 from backstay.formats.hashkv import RecordPage, hash_kv
 from backstay.formats.mvcc import KeyValue, RevisionKey
 from backstay.repository.catalogue import Catalogue, read_catalogue
+from backstay.repository.continuing import BaseRule
 from backstay.repository.description import Encryption
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest
 from backstay.repository.memory import WriterMemory, decode_memory, encode_memory
@@ -32,7 +33,7 @@ from backstay.repository.repository import Founding, Repository, create, new_epo
 from backstay.repository.sorting import RecordSorter, by_revision
 from backstay.repository.source import classify
 from backstay.repository.trust import TrustedRecipient, TrustedWriter
-from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
+from backstay.repository.writing import BackupDraft, CommittedPoint, Writer, back_up
 from backstay.snapshot.canonical import build_canonical
 from backstay.telemetry import SilentProgress
 from backstay.values import LeaseId, Revision

@@ -21,11 +21,12 @@ from backstay.jobs.retention.merge import Merged, merge
 from backstay.jobs.retention.sweep import Swept, sweep
 from backstay.repository.catalogue import read_catalogue
 from backstay.repository.changes import Expiry, Fade
+from backstay.repository.continuing import BaseRule
 from backstay.repository.manifest import Manifest
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import Repository, open_repository
 from backstay.repository.retention.pins import TTL
-from backstay.repository.writing import BaseRule, CommittedPoint
+from backstay.repository.writing import CommittedPoint
 from backstay.telemetry import SilentProgress
 from tests.backing_up import BEGIN, Cluster, Element, Place, normalised
 

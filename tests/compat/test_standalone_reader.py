@@ -14,7 +14,7 @@ from backstay.blobs.local import LocalStore
 from backstay.clock import SystemClock
 from backstay.durable import LocalDisk
 from backstay.jobs.points.restore import plan_restore, restore
-from backstay.repository.writing import BaseRule
+from backstay.repository.continuing import BaseRule
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Cluster, Place, small_history
 from tests.retaining import Maintained

@@ -17,9 +17,9 @@ from backstay.crypto.signing import sign_document
 from backstay.findings import Severity
 from backstay.jobs.points.verify import verify
 from backstay.repository.catalogue import read_catalogue
+from backstay.repository.continuing import BaseRule
 from backstay.repository.reading import PointReader
 from backstay.repository.repository import new_epoch, open_repository
-from backstay.repository.writing import BaseRule
 from backstay.snapshot.verify import Level
 from backstay.telemetry import SilentProgress
 from tests.backing_up import Cluster, Place, small_history

@@ -14,7 +14,7 @@ from backstay.blobs.contract import Blob, BlobStore
 from backstay.blobs.memory import MemoryStore
 from backstay.errors import BackstayError
 from backstay.repository.catalogue import read_catalogue
-from backstay.repository.writing import BaseRule
+from backstay.repository.continuing import BaseRule
 from tests.backing_up import Cluster, small_history
 from tests.retaining import Maintained, copied
 

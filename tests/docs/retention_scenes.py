@@ -11,7 +11,7 @@ import pytest
 from backstay.blobs.local import LocalStore
 from backstay.durable import LocalDisk
 from backstay.jobs.backup.state import WriterState
-from backstay.repository.writing import BaseRule
+from backstay.repository.continuing import BaseRule
 from tests.backing_up import small_history
 from tests.retaining import Maintained
 

@@ -11,9 +11,9 @@ from backstay.errors import ExitStatus
 from backstay.jobs.automation.agent import Agent, AgentReport
 from backstay.jobs.automation.crew import InTurn
 from backstay.jobs.automation.journal import RunMemory
-from backstay.jobs.automation.locks import NOT_LOCKED
 from backstay.jobs.automation.maintainer import maintain
 from backstay.jobs.automation.repository_copy import RepositoryCopy
+from backstay.jobs.retention.locking import NOT_LOCKED
 from backstay.policy.retention.periods import Period
 from backstay.policy.tiers import Tier, retention_of
 from backstay.repository.catalogue import read_catalogue

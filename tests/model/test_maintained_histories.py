@@ -10,7 +10,7 @@ import pytest
 
 from backstay.jobs.retention.apply import recallable
 from backstay.repository.catalogue import read_catalogue
-from backstay.repository.writing import BaseRule
+from backstay.repository.continuing import BaseRule
 from tests.backing_up import Cluster
 from tests.model.test_repository_histories import step
 from tests.retaining import Maintained

@@ -12,7 +12,7 @@ from backstay import errors
 from backstay.crypto.sealing import ObjectClass
 from backstay.errors import BackstayError
 from backstay.repository import names
-from backstay.repository.writing import BaseRule
+from backstay.repository.continuing import BaseRule
 from tests.backing_up import Cluster, Element, Place, normalised
 
 HISTORIES = 60

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from backstay.cli.ctl.watching import leaving_for_sure
+from backstay.cli.ctl.interruptions import leaving_for_sure
 from backstay.errors import ExitStatus
 
 LOST = """
 import os, signal, time
-from backstay.cli.ctl.watching import leaving_for_sure
+from backstay.cli.ctl.interruptions import leaving_for_sure
 
 class Ending:
     def __del__(self):

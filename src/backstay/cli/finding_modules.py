@@ -37,7 +37,7 @@ FINDING_MODULES: tuple[str, ...] = (
     "backstay.doctor.check",
     "backstay.jobs.automation.plain_copy",
     "backstay.jobs.automation.standing",
-    "backstay.jobs.automation.locks",
+    "backstay.jobs.retention.locking",
     "backstay.jobs.automation.upkeep",
     "backstay.jobs.backup.run",
     "backstay.jobs.companions.collecting",

@@ -25,7 +25,7 @@ ALL_KEPT = timedelta(days=7)
 THINNED_TO = timedelta(days=1)
 BASE_MAX_AGE = timedelta(hours=24)
 BASE_MAX_RATIO = 8.0
-"""When a new base is made: `repository.writing.BaseRule`."""
+"""When a new base is made: `repository.continuing.BaseRule`."""
 
 
 @dataclass(frozen=True, slots=True)

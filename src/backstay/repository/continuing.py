@@ -1,4 +1,4 @@
-"""Before a point is made: what the writer remembers of its last one, against what the repository says by now.
+"""Before a point is made: what the writer remembers of its last one, against what the repository says by now, and against its age.
 
 Called by `writing`. Public documents only, so no identity is needed: maintenance may have merged the runs of the last point,
 which are gone on from, or swept them, or the store may have lost them; then a base is made. Nothing is written here.
@@ -6,7 +6,8 @@ which are gone on from, or swept them, or the store may have lost them; then a b
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from backstay.repository import names
 from backstay.repository.catalogue import read_catalogue
@@ -16,6 +17,23 @@ from backstay.repository.manifest import RunReference
 from backstay.repository.memory import WriterMemory
 from backstay.repository.repository import Entropy, Repository
 from backstay.repository.standing import by_beginning, resolve, rows_of
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRule:
+    """When a new base is made although the last point is known."""
+
+    max_age: timedelta = timedelta(hours=24)
+    max_ratio: float = 8.0
+    """Bytes of the S runs since the base, in bases."""
+
+    def reason(self, memory: WriterMemory, now: datetime) -> str:
+        """Why a base is due; empty when it is not."""
+        if now - memory.based_at >= self.max_age:
+            return f"the last base is of {memory.based_at:%Y-%m-%d %H:%M}"
+        if sum(run.size for run in memory.chain) > self.max_ratio * memory.base.size:
+            return f"the runs since the last base are {self.max_ratio:g} times its size"
+        return ""
 
 
 def caught_up(repository: Repository, memory: WriterMemory) -> tuple[WriterMemory, str]:

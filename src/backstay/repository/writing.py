@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from backstay.repository.commit import (
     require_runs,
 )
 from backstay.repository.companions import CompanionsDraft
-from backstay.repository.continuing import caught_up, lost_run, newest_lineage
+from backstay.repository.continuing import BaseRule, caught_up, lost_run, newest_lineage
 from backstay.repository.manifest import (
     BACKUP,
     FileFacts,
@@ -50,23 +50,6 @@ from backstay.telemetry import Progress
 
 _ADVANCE_BYTES = 1 << 20
 _TIMES_ANEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class BaseRule:
-    """When a new base is made although the last point is known."""
-
-    max_age: timedelta = timedelta(hours=24)
-    max_ratio: float = 8.0
-    """Bytes of the S runs since the base, in bases."""
-
-    def reason(self, memory: WriterMemory, now: datetime) -> str:
-        """Why a base is due; empty when it is not."""
-        if now - memory.based_at >= self.max_age:
-            return f"the last base is of {memory.based_at:%Y-%m-%d %H:%M}"
-        if sum(run.size for run in memory.chain) > self.max_ratio * memory.base.size:
-            return f"the runs since the last base are {self.max_ratio:g} times its size"
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from backstay.blobs.memory import MemoryStore
 from backstay.errors import BackstayError
 from backstay.jobs.retention.locking import extend_locks, lock_point
 from backstay.policy.retention.policy import Policy, Rule
-from backstay.repository.writing import BaseRule
+from backstay.repository.continuing import BaseRule
 from tests.backing_up import small_history
 from tests.retaining import Maintained
 

@@ -11,10 +11,10 @@ from backstay import errors
 from backstay.blobs.memory import MemoryStore
 from backstay.blobs.read_only import ReadOnlyStore
 from backstay.errors import BackstayError
+from backstay.repository.continuing import BaseRule
 from backstay.repository.reading import PointReader
 from backstay.repository.retention.lease import TTL, break_lease, lease_state, maintaining
 from backstay.repository.retention.pins import Pin, pinned, pinned_points, remove_stale_pins
-from backstay.repository.writing import BaseRule
 from tests.backing_up import small_history
 from tests.retaining import Maintained, SetClock
 

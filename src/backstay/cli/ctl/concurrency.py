@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
-from types import FrameType
-
 from backstay.cli.ctl.door import Ctl
 from backstay.cli.ctl.frame import arguments, bad_arguments, ctl_command, flag, number
+from backstay.cli.ctl.interruptions import terminable
 from backstay.cli.ctl.watching import run_program
 from backstay.cli.failure import EtcdctlFailure
 from backstay.cli.render.etcdctl import go
@@ -38,7 +34,7 @@ def lock(*, ctl: Ctl, words: tuple[str, ...], ttl: int) -> int:
     if not words:
         bad_arguments("lock takes a lock name argument and an optional command to execute")
     name, *program = words
-    with ctl.client() as client, _terminable(), Session(client, ttl_seconds=ttl) as session:
+    with ctl.client() as client, terminable(), Session(client, ttl_seconds=ttl) as session:
         candidate = Candidate(session, go.bytes_of(name))
         try:
             header = candidate.enter()
@@ -71,7 +67,7 @@ def elect(*, ctl: Ctl, words: tuple[str, ...], listen: bool) -> int:
     if len(words) == 2 and listen:
         bad_arguments("proposal given but -l is set")
     name = go.bytes_of(words[0])
-    with ctl.client() as client, _terminable():
+    with ctl.client() as client, terminable():
         try:
             if listen:
                 for header, leader in leaders(client, name):
@@ -115,17 +111,3 @@ def _status_of(why: str) -> int:
         return 0
     _, is_status, number = why.partition("exit status ")
     raise EtcdctlFailure(why, int(number) if is_status else 1)
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the holding as an interruption does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

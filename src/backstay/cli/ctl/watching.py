@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -19,19 +15,17 @@ from backstay import errors
 from backstay.cli import invocation
 from backstay.cli.ctl.door import BAD_ARGUMENTS, INTERRUPTED, INVALID_INPUT, Ctl, say, told
 from backstay.cli.ctl.frame import CtlCommand, arguments, ctl_command, flag, number
+from backstay.cli.ctl.interruptions import leaving_for_sure
 from backstay.cli.ctl.transaction_text import arguments_of
 from backstay.cli.ctl.watch_arguments import KEY_VARIABLE, RANGE_END_VARIABLE, Watched, watched
 from backstay.cli.failure import EtcdctlFailure
 from backstay.cli.render.etcdctl import go
 from backstay.cli.render.etcdctl.keys import event_name, watch_answer
-from backstay.errors import ExitStatus
 from backstay.etcd.client import Client
 from backstay.etcd.pb import rpc_pb2 as rpc
 from backstay.etcd.watch import Watcher, message_of
 
 _PROGRAM = "backstay.watch.program"
-LEAVE_SECONDS = 2.0
-"""How long a watch that was interrupted may take to end."""
 
 
 class WatchCommand(CtlCommand):
@@ -128,33 +122,6 @@ def command(*, ctl: Ctl, words: tuple[str, ...], interactive: bool, **flags: Any
         except ProgramFailed:
             return 1
     raise EtcdctlFailure("watch is canceled by the server", INTERRUPTED)
-
-
-@contextlib.contextmanager
-def leaving_for_sure(seconds: float = LEAVE_SECONDS) -> Iterator[None]:
-    """Ctrl-C ends the block, or the process where it does not.
-
-    An exception that is raised while a destructor runs, as at the end of every program that a watch starts, is lost, and the watch
-    would go on. Nothing that a watch holds has to be put in order.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    timers: list[threading.Timer] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        timers.append(threading.Timer(seconds, os._exit, (ExitStatus.INTERRUPTED,)))
-        timers[-1].daemon = True
-        timers[-1].start()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        for timer in timers:
-            timer.cancel()
 
 
 def run_program(program: tuple[str, ...], variables: dict[str, str]) -> str:

@@ -35,10 +35,10 @@ from backstay.clock import SystemClock
 from backstay.errors import ExitStatus
 from backstay.findings import Finding
 from backstay.formats.hashkv import HashKV
-from backstay.jobs.automation.locks import lock
 from backstay.jobs.backup import run as backing_up
 from backstay.jobs.backup.computing import Computing
 from backstay.jobs.backup.run import BackupPlan, BackupReport, BackupWish
+from backstay.jobs.retention.locking import lock
 from backstay.repository.companions import CompanionSet, companion_recipients
 from backstay.repository.retention.holds import LONGEST_REASON, put_hold
 from backstay.repository.tags import require_tag

@@ -15,15 +15,15 @@ from backstay import __version__
 from backstay.clock import Clock
 from backstay.findings import Finding
 from backstay.jobs.automation.copy import Care, Look, Stored, Upkeep, Verified
-from backstay.jobs.automation.elsewhere import Opened, held_elsewhere
 from backstay.jobs.automation.heads import Heads, read_heads
-from backstay.jobs.automation.locks import extend, lock
 from backstay.jobs.automation.reading import Reading
 from backstay.jobs.automation.upkeep import mark, merge, sweep
 from backstay.jobs.backup import run as backing_up
 from backstay.jobs.backup.run import BackupWish
 from backstay.jobs.backup.state import WriterState
 from backstay.jobs.points.verify import DRILLED, Drill, RepositoryVerification, verify
+from backstay.jobs.retention.elsewhere import Opened, held_elsewhere
+from backstay.jobs.retention.locking import extend, lock
 from backstay.policy.copies import CopyPlace
 from backstay.policy.retention.policy import Policy
 from backstay.policy.verification import Checked, due, oldest

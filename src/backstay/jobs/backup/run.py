@@ -27,9 +27,10 @@ from backstay.jobs.backup.state import WriterState
 from backstay.jobs.rotate.staging import staging
 from backstay.repository import names
 from backstay.repository.companions import CompanionsDraft, CompanionSet, StoredCompanions
+from backstay.repository.continuing import BaseRule
 from backstay.repository.manifest import FileFacts, HashFacts, Manifest, PointFacts
 from backstay.repository.repository import Entropy, Repository
-from backstay.repository.writing import BackupDraft, BaseRule, CommittedPoint, Writer, back_up
+from backstay.repository.writing import BackupDraft, CommittedPoint, Writer, back_up
 from backstay.snapshot.canonical import StoreContents
 from backstay.snapshot.inspect import Inspection, Trailer, inspect
 from backstay.snapshot.opened import OpenedStore

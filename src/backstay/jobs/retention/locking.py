@@ -1,23 +1,32 @@
 """Locks against deletion: set when a point was made, made longer where a point has to stay longer than was thought.
 
 The date of an object follows from its class and the policy (`policy.retention.locks`). Locks protect from whoever gets hold of
-credentials that may delete; where a storage cannot lock (docs/decisions/0051) nothing is done, and the report says so.
+credentials that may delete; where a storage cannot lock (docs/decisions/0051) nothing is done, and the report says so. `lock` and
+`extend` are for runs and backups: that a lock fails is a finding there, and never a lost point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from backstay import errors
 from backstay.blobs.contract import Answer, BlobStore
+from backstay.findings import Finding, Severity, declare
 from backstay.policy.retention.locks import lock_until
 from backstay.policy.retention.policy import Policy
 from backstay.repository import names
 from backstay.repository.manifest import Manifest, RunReference
 from backstay.repository.repository import Repository
+
+NOT_LOCKED = declare(
+    "objects-not-locked",
+    Severity.WARNING,
+    "The configuration wants objects to be locked against deletion, and they are not.",
+    "see docs/guide/storages.md for what each storage can; set a retention at the bucket, or leave `lock` out",
+)
 
 LEAST_LEFT = 0.25
 """Which part of its time a lock must still have; below, it is set anew."""
@@ -109,3 +118,21 @@ def _lock(store: BlobStore, wanted: Mapping[str, datetime]) -> Locked:
             raise
         count += 1
     return Locked(count)
+
+
+def lock(repository: Repository, point: Manifest, new_runs: Collection[str], policy: Policy) -> tuple[Finding, ...]:
+    """Lock what a new point brought."""
+    return _finding(repository, lambda: lock_point(repository, point, policy, new_runs))
+
+
+def extend(repository: Repository, points: Sequence[Manifest], policy: Policy, *, now: datetime) -> tuple[Finding, ...]:
+    """Lock what `points`, which stay, need for longer where that runs out."""
+    return _finding(repository, lambda: extend_locks(repository, points, policy, now=now))
+
+
+def _finding(repository: Repository, step: Callable[[], Locked]) -> tuple[Finding, ...]:
+    try:
+        done = step()
+    except errors.BackstayError as problem:
+        return (NOT_LOCKED.at(repository.store.location, str(problem)),)
+    return () if done.is_supported else (NOT_LOCKED.at(repository.store.location, "this storage cannot lock objects"),)

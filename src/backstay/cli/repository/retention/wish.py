@@ -25,7 +25,7 @@ from backstay.cli.reporting import Reporting
 from backstay.cli.repository.list import readable_facts
 from backstay.cli.repository.opened import Access, opened_repository
 from backstay.cli.repository.retention.configured import ConfiguredPolicy, configured_policy
-from backstay.jobs.automation.elsewhere import held_by, held_elsewhere
+from backstay.jobs.retention.elsewhere import held_by, held_elsewhere
 from backstay.jobs.retention.plan import Plan, make_plan
 from backstay.policy.retention.guards import Guard
 from backstay.policy.retention.periods import Period
